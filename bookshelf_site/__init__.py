@@ -1,0 +1,1 @@
+"""Bookshelf: the back office of an independent bookshop."""

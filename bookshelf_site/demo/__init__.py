@@ -1,0 +1,1 @@
+"""The story that `manage.py demo` plays, and the shop that `make run` opens."""

@@ -1,0 +1,200 @@
+"""The API's frame around ninja: strict JSON in, problem+json out, and a schema that tells every refusal."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from http.client import responses as phrases
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver
+from ninja import NinjaAPI
+from ninja.openapi.docs import Swagger
+from ninja.openapi.schema import REF_TEMPLATE, OpenAPISchema
+from ninja.operation import Operation
+from ninja.parser import Parser
+from ninja.renderers import JSONRenderer
+from ninja.responses import NinjaJSONEncoder
+
+from bookshelf_site import problems
+from bookshelf_site.access import idempotency
+from bookshelf_site.access.auth import ApiKeyAuth, as_key
+from bookshelf_site.access.models import IDEMPOTENCY_KEY_LENGTH
+from bookshelf_site.errors import DomainError
+
+HEADERS: Final = {
+    "Location": "where the new object is",
+    "ETag": "the state of the book and of its stock, for `If-None-Match` and `If-Match`",
+    idempotency.REPLAYED: "`true`: the request was sent before, and this is what it made, as it is now",
+}
+IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "required": False,
+    "description": (
+        "New for each thing that you want done, the same when you send it again: then it is done once. "
+        "Kept for 24 hours per API key, method and path."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LENGTH, "pattern": "^[!-~]+$"},
+    "example": "0199c8f0-7d2a-7c3e-9f43-8b7c1c9b2f10",
+}
+
+
+class UnreadableBody(DomainError):
+    """{reason}"""
+
+    code = "bad_request"
+    status = 400
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StrictParser(Parser):
+    """JSON as RFC 8259 has it: no NaN, no name twice, and sent as what it is."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        if request.content_type != "application/json":
+            raise UnreadableBody("The body must be JSON, sent with `Content-Type: application/json`.")
+        body: dict[str, Any] = json.loads(
+            request.body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names
+        )
+        return body
+
+
+class ReadableRenderer(JSONRenderer):
+    """JSON in UTF-8, so that a person with curl reads Brontë and not its code points."""
+
+    json_dumps_params = {"ensure_ascii": False}
+
+
+def documents(*codes: str, headers: tuple[str, ...] = ()) -> dict[str, Any]:
+    """`openapi_extra` of an operation: the codes that it may refuse with, and the headers that it answers with."""
+    return {"x-problems": codes, "x-headers": headers}
+
+
+class JsonApi(NinjaAPI):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            # No badge of a validator on another host.
+            docs=Swagger({"validatorUrl": None, "persistAuthorization": False}),
+            parser=StrictParser(),
+            renderer=ReadableRenderer(),
+            **options,
+        )
+        problems.answer_problems(self)
+        self.add_decorator(as_key)
+
+    @property
+    def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
+        patterns, app_name, namespace = super().urls
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                pattern.callback = problems.door(pattern.callback)
+        return patterns, app_name, namespace
+
+    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
+        """What carries the headers of the answer; kept, for what every operation passes sets some too."""
+        request.answer = super().create_temporal_response(request)  # type: ignore[attr-defined]
+        return request.answer  # type: ignore[attr-defined,no-any-return]
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        return DocumentedSchema(self, self.get_root_path(path_params or {}) if path_prefix is None else path_prefix)
+
+
+class DocumentedSchema(OpenAPISchema):
+    """The schema, with what every operation may refuse, and why, and the permission that it needs."""
+
+    def __init__(self, api: NinjaAPI, path_prefix: str) -> None:
+        super().__init__(api, path_prefix)
+        # The models of query parameters are written out where they are used.
+        written = json.dumps(self, cls=NinjaJSONEncoder)
+        for name in [name for name in self.schemas if f'"{REF_TEMPLATE.format(model=name)}"' not in written]:
+            del self.schemas[name]
+
+    def operation_details(self, operation: Operation) -> dict[str, Any]:
+        details = super().operation_details(operation)
+        details["summary"] = details["operationId"].replace("_", " ").capitalize()
+        details["description"] += "".join(f"\n\nNeeds the permission `{name}`." for name in _permissions(operation))
+        codes = {*details.pop("x-problems", ()), *_usual_codes(operation, details)}
+        names = details.pop("x-headers", ())
+        if operation.methods == ["POST"]:
+            details["parameters"] = [*details["parameters"], IDEMPOTENCY_KEY]
+            names = (*names, idempotency.REPLAYED)
+        headers = {name: _header(HEADERS[name]) for name in names}
+        answers = {str(status): answer for status, answer in details["responses"].items()}
+        for answer in answers.values():
+            if headers:
+                answer["headers"] = headers
+        details["responses"] = answers | _refusals(codes)
+        return details
+
+    def operation_security(self, operation: Operation) -> list[dict[str, Any]] | None:
+        """OpenAPI 3.1 lets a requirement name the roles that it means; here they are Django's permissions."""
+        super().operation_security(operation)
+        return [{ApiKeyAuth.__name__: _permissions(operation)}]
+
+    def get_components(self) -> dict[str, Any]:
+        schema = problems.Problem.model_json_schema(ref_template=REF_TEMPLATE)
+        self.add_schema_definitions(schema.pop("$defs"))
+        self.add_schema_definitions({"Problem": schema})
+        components: dict[str, Any] = super().get_components()
+        return components
+
+    def add_schema_definitions(self, definitions: dict[str, Any]) -> None:
+        clashing = [name for name, schema in definitions.items() if self.schemas.get(name, schema) != schema]
+        if clashing:
+            raise ValueError(f"two schemas of the API have one name: {', '.join(clashing)}")
+        super().add_schema_definitions(definitions)
+
+
+def _permissions(operation: Operation) -> list[str]:
+    return [name for auth in operation.auth_callbacks if isinstance(auth, ApiKeyAuth) for name in auth.permissions]
+
+
+def _usual_codes(operation: Operation, details: dict[str, Any]) -> set[str]:
+    """What an operation refuses because of what it takes: a key, an id in the path, a body, parameters."""
+    codes = {"unauthenticated", "missing_permission", "rate_limited"}
+    if "{" in operation.path:
+        codes.add("not_found")
+    if "requestBody" in details:
+        codes |= {"bad_request", "too_large", "validation_failed"}
+    if operation.methods == ["POST"]:
+        codes |= {"validation_failed", *idempotency.refusals(operation.view_func)}
+    if any(parameter["in"] == "query" for parameter in details["parameters"]):
+        codes.add("validation_failed")
+    return codes
+
+
+def _refusals(codes: set[str]) -> dict[str, Any]:
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for code in sorted(codes):
+        by_status[problems.CODES[code].status].append(f"`{code}`: {problems.CODES[code].text}")
+    refusals = {
+        str(status): _refusal("\n\n".join(texts) or phrases[status]) for status, texts in sorted(by_status.items())
+    }
+    return refusals | {"default": _refusal("Any other problem, such as `unavailable` while the database is busy.")}
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    schema = {"$ref": REF_TEMPLATE.format(model="Problem")}
+    return {"description": description, "content": {problems.MEDIA_TYPE: {"schema": schema}}}
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _refuse_constant(name: str) -> None:
+    raise UnreadableBody(f"The body is no JSON: {name} is no number in it.")
+
+
+def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise UnreadableBody("An object in the body has the same name twice, so it can't be known which is meant.")
+    return found

@@ -1,0 +1,120 @@
+"""What every request passes: probes, proxies, request id, actor, headers."""
+
+import ipaddress
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from bookshelf_site import probes
+from bookshelf_site.environment import Network
+from bookshelf_site.events import acting
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+log = structlog.stdlib.get_logger("bookshelf.requests")
+
+
+class ProbeMiddleware:
+    """Answers probes before the checks of host and HTTPS: an orchestrator asks by the pod's bare address."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        probe = probes.PROBES.get(request.path_info)
+        return probe(request) if probe else self.get_response(request)
+
+
+class TrustedProxyMiddleware:
+    """Believes X-Forwarded-For and X-Forwarded-Proto from TRUSTED_PROXIES; from anyone else they are dropped."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        forwarded_for = request.META.pop("HTTP_X_FORWARDED_FOR", "")
+        if not is_trusted(request.META.get("REMOTE_ADDR", "")):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        else:
+            request.META["REMOTE_ADDR"] = client_address(request.META["REMOTE_ADDR"], forwarded_for)
+        return self.get_response(request)
+
+
+def is_trusted(address: str) -> bool:
+    trusted: list[Network] = settings.TRUSTED_PROXIES
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return any(ip in network for network in trusted)
+
+
+def client_address(peer: str, forwarded_for: str) -> str:
+    """Read from the right: what stands left of the first untrusted address may be invented by the client."""
+    address = peer
+    for hop in reversed(forwarded_for.split(",")):
+        if not is_trusted(address):
+            break
+        try:
+            address = str(ipaddress.ip_address(hop.strip()))
+        except ValueError:
+            break
+    return address
+
+
+class RequestContextMiddleware:
+    """Gives each request an id, which its events, its log lines and its answer carry."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        started = time.perf_counter()
+        with acting(correlation_id=request_id), structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            )
+        response.headers["X-Request-ID"] = request_id
+        return response
+
+
+class ActorMiddleware:
+    """Names the member of staff behind a request; needs the user, so it comes after authentication."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Whoever sends no session cookie is nobody: API calls and customers cost no query.
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
+            return self.get_response(request)
+        with acting(actor=f"user:{request.user.get_username()}"):
+            return self.get_response(request)
+
+
+class PermissionsPolicyMiddleware:
+    """The pages use no camera, no place, no payment: no script that got in may either."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return response
