@@ -1,0 +1,220 @@
+"""Taking a feed over into the catalogue: new books are added, changed ones updated; run again, it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from bookshelf_site.events import unit_of_work
+from bookshelf_site.money import Money
+from catalog.feeds.records import BookRecord, Rejected, UnreadableFeed
+from catalog.models import Book, BookDetails
+
+CHUNK: Final = 500
+"""How many records share a transaction: a long feed holds no lock for long, and loses little when it breaks off."""
+
+TRIES: Final = 10
+"""How often a chunk is begun: each time that it is in vain, somebody else has added a book of it."""
+
+NO_BOOK: Final = "it updates a book that is not in the catalogue, and has no title under which to add it"
+
+DESCRIBED: Final = (
+    "title",
+    "author",
+    "description",
+    "publisher",
+    "published_on",
+    "product_form",
+    "availability",
+)
+"""What a record may say of a book it knows; what it leaves empty stays as the shop has it."""
+
+
+@dataclass(kw_only=True)
+class ImportReport:
+    """What became of the records: every one that was read is in exactly one of the other counts."""
+
+    read: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        rejected = [{"record": entry.record, "reason": entry.reason} for entry in self.rejected]
+        return {
+            "read": self.read,
+            "added": self.added,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "rejected": rejected,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the shop adds to a feed: copies for new books that bring none, a price for books that have none."""
+
+    opening_stock: int = 0
+    price: Money | None = None
+
+
+def import_records(
+    records: Iterable[BookRecord | Rejected], *, terms: Terms, report: ImportReport
+) -> Iterator[ImportReport]:
+    """Take the records over, a chunk at a time; yields the report after each, for whoever shows the progress.
+
+    What is reported is committed: if the feed breaks off, all before it is in; if the process dies, all chunks before.
+    """
+    for chunk in _chunks(records, report):
+        _import_chunk(chunk, terms, report)
+        yield report
+
+
+def preview_records(
+    records: Iterable[BookRecord | Rejected], *, terms: Terms, report: ImportReport
+) -> Iterator[ImportReport]:
+    """Report what an import would do; writes nothing."""
+    for chunk in _chunks(records, report):
+        plan = Plan.of(chunk, Book.objects.by_isbn([record.isbn for record in chunk]), terms)
+        plan.count(report)
+        yield report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a chunk comes down to, none of it written yet."""
+
+    added: Sequence[Book]
+    updated: Sequence[Book]
+    unchanged: int
+    rejected: Sequence[Rejected]
+
+    @classmethod
+    def of(cls, chunk: Sequence[BookRecord], books: Mapping[str, Book], terms: Terms) -> Plan:
+        unknown = [record for record in chunk if record.isbn not in books]
+        added = [_new_book(record, terms) for record in unknown if record.title]
+        rejected = [_rejected(record, NO_BOOK) for record in unknown if not record.title and not record.withdrawn]
+        known = [(books[record.isbn], record) for record in chunk if record.isbn in books]
+        for book, record in known:
+            _update(book, record, terms)
+        updated = [book for book, _ in known if book.raised_events]
+        # a book that the shop never had is as withdrawn as it can be
+        unchanged = len(chunk) - len(added) - len(updated) - len(rejected)
+        return cls(added=added, updated=updated, unchanged=unchanged, rejected=rejected)
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not (self.added or self.updated)
+
+    def count(self, report: ImportReport) -> None:
+        report.added += len(self.added)
+        report.updated += len(self.updated)
+        report.unchanged += self.unchanged
+        report.rejected += self.rejected
+
+
+def _import_chunk(chunk: Sequence[BookRecord], terms: Terms, report: ImportReport) -> None:
+    isbns = [record.isbn for record in chunk]
+    plan = Plan.of(chunk, Book.objects.by_isbn(isbns), terms)
+    if not plan.changes_nothing:
+        plan = _take_over_at_last(chunk, isbns, terms)
+    plan.count(report)
+
+
+def _take_over_at_last(chunk: Sequence[BookRecord], isbns: Sequence[str], terms: Terms) -> Plan:
+    """Again if somebody added one of these books meanwhile: now it is there to be found."""
+    for _ in range(TRIES - 1):
+        with suppress(IntegrityError):
+            return _take_over(chunk, isbns, terms)
+    return _take_over(chunk, isbns, terms)
+
+
+@unit_of_work
+def _take_over(chunk: Sequence[BookRecord], isbns: Sequence[str], terms: Terms) -> Plan:
+    """Plan again on locked rows, for somebody may have changed them meanwhile, and write."""
+    # two feeds with the same books in opposite order: always by key and by ISBN, or they wait for each other
+    plan = Plan.of(chunk, Book.objects.locked().order_by("pk").by_isbn(isbns), terms)
+    Book.objects.bulk_create(sorted(plan.added, key=lambda book: book.isbn or ""))
+    _save_updated(plan.updated)
+    return plan
+
+
+def _save_updated(books: Sequence[Book]) -> None:
+    now = timezone.now()
+    for book in books:
+        book.updated_at = now
+    Book.objects.bulk_update(books, [*DESCRIBED, "price_amount", "status", "version", "updated_at"])
+
+
+def _new_book(record: BookRecord, terms: Terms) -> Book:
+    described = {name: getattr(record, name) for name in DESCRIBED}
+    book = Book.added(
+        BookDetails(isbn=record.isbn, **described),
+        price=record.price or terms.price,
+        opening_stock=terms.opening_stock if record.opening_stock is None else record.opening_stock,
+    )
+    if record.withdrawn:
+        book.withdraw()
+    return book
+
+
+def _update(book: Book, record: BookRecord, terms: Terms) -> None:
+    """Apply what the record says; the book raises nothing if it says nothing new."""
+    said = {name: value for name in DESCRIBED if (value := getattr(record, name))}
+    if any(getattr(book, name) != value for name, value in said.items()):
+        book.edit(BookDetails(**vars(book.details) | said))
+    if price := record.price or (terms.price if book.price is None else None):
+        book.reprice(price)
+    if record.withdrawn:
+        book.withdraw()
+
+
+def _chunks(records: Iterable[BookRecord | Rejected], report: ImportReport) -> Iterator[list[BookRecord]]:
+    """Chunks of good records; what is rejected goes into the report, and so does every record that is read.
+
+    If the feed breaks off, what was read of the last chunk comes before the UnreadableFeed.
+    """
+    chunk: list[BookRecord] = []
+    try:
+        for record in _good_records(records, report):
+            chunk.append(record)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+    except UnreadableFeed:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def _good_records(records: Iterable[BookRecord | Rejected], report: ImportReport) -> Iterator[BookRecord]:
+    seen: dict[int, tuple[str, int]] = {}
+    for record in records:
+        report.read += 1
+        if isinstance(record, Rejected):
+            report.rejected.append(record)
+        elif (first := seen.get(int(record.isbn))) is None:
+            seen[int(record.isbn)] = (record.record, _fingerprint(record))
+            yield record
+        elif first[1] == _fingerprint(record):
+            report.unchanged += 1
+        else:
+            # which of two is right can't be known, and taking the later one would change the book at every run
+            report.rejected.append(_rejected(record, f"record {first[0]} has the same ISBN and says otherwise"))
+
+
+def _fingerprint(record: BookRecord) -> int:
+    """What the record says, its place in the feed apart."""
+    return hash((*(getattr(record, name) for name in DESCRIBED), record.price, record.opening_stock, record.withdrawn))
+
+
+def _rejected(record: BookRecord, reason: str) -> Rejected:
+    return Rejected(record=record.record, reason=reason, line=record.line)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import os
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from bookshelf_site.errors import InvalidValue
+from bookshelf_site.events import acting
+from bookshelf_site.money import InvalidMoney, Money
+from catalog.feeds import BookRecord, Rejected, UnreadableFeed, read_feed, require_whole
+from catalog.feeds.importing import ImportReport, Terms, import_records, preview_records
+from catalog.models import checked_price
+
+SHOWN_REJECTIONS = 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Take a feed of books (CSV, ONIX for Books) over into the catalogue. Run again, it changes nothing. "
+        "Of a file that turns out to be broken nothing is taken over, unless --partial is given."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="the feed")
+        parser.add_argument(
+            "--format", choices=["csv", "onix"], dest="feed_format", help="told by its content if not given"
+        )
+        parser.add_argument(
+            "--partial", action="store_true", help="of a broken file, take over what stands before the place"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="report what would be done, write nothing")
+        parser.add_argument("--opening-stock", type=copies, default=0, metavar="N", help="copies of each new book (0)")
+        parser.add_argument("--price", type=price, metavar="AMOUNT", help="for records that have none, such as 12.99")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print the report for a program")
+
+    def handle(
+        self,
+        *,
+        file: Path,
+        feed_format: Any,
+        partial: bool,
+        dry_run: bool,
+        opening_stock: int,
+        price: Money | None,
+        as_json: bool,
+        **options: Any,
+    ) -> None:
+        report, broken = ImportReport(), None
+        take_over = preview_records if dry_run else import_records
+        try:
+            with file.open("rb") as opened, _rewindable(opened) as feed, acting(actor="command:import_books"):
+                if not partial:
+                    require_whole(feed, feed_format)
+                    feed.seek(0)
+                records = self._with_progress(feed, read_feed(feed, feed_format, currency=settings.SHOP_CURRENCY))
+                for _ in take_over(records, terms=Terms(opening_stock=opening_stock, price=price), report=report):
+                    pass
+        except OSError as error:
+            raise CommandError(f"{file} can't be read: {error.strerror}.", returncode=2) from error
+        except UnreadableFeed as error:
+            broken = error
+        self._print(report, broken, dry_run=dry_run, as_json=as_json)
+        if broken:
+            raise CommandError(str(broken), returncode=1)
+
+    def _with_progress(
+        self, feed: BinaryIO, records: Iterator[BookRecord | Rejected]
+    ) -> Iterator[BookRecord | Rejected]:
+        """The records, with a bar of how much of the file is read; on a terminal only."""
+        with tqdm(total=_size(feed), unit="B", unit_scale=True, disable=None, leave=False) as bar:
+            for record in records:
+                yield record
+                if not bar.disable:
+                    bar.update(feed.tell() - bar.n)
+
+    def _print(self, report: ImportReport, broken: Exception | None, *, dry_run: bool, as_json: bool) -> None:
+        if as_json:
+            error = {"error": str(broken)} if broken else {}
+            self.stdout.write(json.dumps(report.as_json() | error))
+            return
+        for entry in report.rejected[:SHOWN_REJECTIONS]:
+            place = f"line {entry.line}, " if entry.line else ""
+            self.stderr.write(f"{place}record {entry.record}: {entry.reason}")
+        if (more := len(report.rejected) - SHOWN_REJECTIONS) > 0:
+            self.stderr.write(f"… and {more:,} more; --json lists all of them")
+        self.stdout.write(
+            f"{report.read:,} read, {report.added:,} added, {report.updated:,} updated, "
+            f"{report.unchanged:,} unchanged, {len(report.rejected):,} rejected"
+            + (" (a dry run: nothing was written)" if dry_run else "")
+        )
+
+
+def copies(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1_000_000:
+        raise ArgumentTypeError(f"{text!r} is no number of copies, from 0 to 1,000,000")
+    return int(text)
+
+
+def price(text: str) -> Money:
+    try:
+        amount = Money.parse(text, settings.SHOP_CURRENCY)
+        checked_price(amount)
+    except (InvalidMoney, InvalidValue) as error:
+        raise ArgumentTypeError(str(error)) from error
+    return amount
+
+
+@contextmanager
+def _rewindable(opened: BinaryIO) -> Iterator[BinaryIO]:
+    """The same file, or a copy of what comes through a pipe, so that it can be read twice."""
+    if opened.seekable():
+        yield opened
+        return
+    with TemporaryFile() as copy:
+        copyfileobj(opened, copy)
+        copy.seek(0)
+        yield copy
+
+
+def _size(feed: BinaryIO) -> int | None:
+    return os.fstat(feed.fileno()).st_size or None
