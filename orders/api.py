@@ -1,0 +1,437 @@
+"""The orders' door for programs: /api/v1/orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Query, Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from bookshelf_site.access.auth import needs
+from bookshelf_site.access.idempotency import answered_by
+from bookshelf_site.events.models import Event
+from bookshelf_site.json_api import documents
+from bookshelf_site.pages import AS_CHANGED, Ordering, Page, PageParameters, paged, settled_since
+from bookshelf_site.schemas import Count, Input, Line, Moment, MoneyIn, MoneyOut, Nothing, Text, inline
+from orders import services
+from orders.models import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    CancelReason,
+    Contact,
+    ContactChanges,
+    Fulfilment,
+    Order,
+    OrderLine,
+    Status,
+)
+from orders.services import LineRequest
+
+AN_ORDER: Final[dict[str, Any]] = {
+    "customer_name": "Alice Johnson",
+    "customer_email": "alice@example.com",
+    "external_reference": "web-10042",
+    "lines": [{"isbn": "9780743273565", "quantity": 2}],
+}
+LATEST_FIRST: Final = Ordering(key="placed_at", descending=True)
+OLDEST_FIRST: Final = Ordering(key="id")
+Language = Literal["en", "de", "fr"]
+Reason = Literal["customer", "out_of_stock", "duplicate", "fraud", "other"]
+OrderStatus = Annotated[Status, inline(Status)]
+
+router = Router()
+
+
+class Address(BaseModel):
+    """Where the books go."""
+
+    street: str
+    city: str
+    postal_code: str
+    country: str
+
+
+class AddressIn(Input):
+    street: Line = Field(min_length=1, max_length=200)
+    city: Line = Field(min_length=1, max_length=100)
+    postal_code: Line = Field(min_length=1, max_length=20)
+    country: Line = Field(min_length=1, max_length=60)
+
+
+NO_ADDRESS: Final = {"street": "", "city": "", "postal_code": "", "country": ""}
+
+
+class LineIn(Input):
+    """So many copies of a book, which is named by its id or its ISBN."""
+
+    book_id: UUID | None = None
+    isbn: Text | None = Field(None, max_length=40, description="in any form")
+    quantity: Count = Field(ge=1, le=MAX_QUANTITY)
+    expected_unit_price: MoneyIn | None = Field(None, description="what the customer was shown; 409 if it has changed")
+
+    @property
+    def request(self) -> LineRequest:
+        expected = self.expected_unit_price.money if self.expected_unit_price else None
+        return LineRequest(quantity=self.quantity, book_id=self.book_id, isbn=self.isbn, expected_unit_price=expected)
+
+
+class OrderIn(Input):
+    """What a customer asks for. Lines of the same book become one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [AN_ORDER]})
+
+    customer_name: Line = Field(min_length=1, max_length=150)
+    customer_email: Line | None = Field(None, max_length=254)
+    phone: Line | None = Field(None, max_length=40)
+    language: Language = "en"
+    fulfilment: Literal["collect", "ship"] = "collect"
+    address: AddressIn | None = Field(None, description="needed to ship")
+    note: Text | None = Field(None, max_length=2_000)
+    external_reference: Line | None = Field(None, max_length=100, description="yours; unique per key")
+    if_unavailable: Literal["reject", "wait"] = Field(
+        "reject", description="`wait`: keep what is there, and let the rest of each line wait for copies"
+    )
+    lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
+
+    @property
+    def contact(self) -> Contact:
+        return Contact(
+            customer_name=self.customer_name,
+            customer_email=self.customer_email or "",
+            phone=self.phone or "",
+            language=self.language,
+            fulfilment=self.fulfilment,
+            note=self.note or "",
+            **(self.address.model_dump() if self.address else NO_ADDRESS),
+        )
+
+
+class ContactPatch(Input):
+    """What of the contact data is to change; what is left out stays as it is, null empties it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"customer_email": "alice.johnson@example.com"}]})
+
+    customer_name: Line = Field("", min_length=1, max_length=150)
+    customer_email: Line | None = Field(None, max_length=254)
+    phone: Line | None = Field(None, max_length=40)
+    language: Language = "en"
+    fulfilment: Literal["collect", "ship"] = "collect"
+    address: AddressIn | None = None
+    note: Text | None = Field(None, max_length=2_000)
+
+    @property
+    def changes(self) -> ContactChanges:
+        given = {name: value or "" for name, value in self.model_dump(exclude_unset=True).items() if name != "address"}
+        if "address" in self.model_fields_set:
+            given |= self.address.model_dump() if self.address else NO_ADDRESS
+        return given  # type: ignore[return-value]  # the fields are those of the changes
+
+
+class ShipIn(Input):
+    tracking: Line | None = Field(None, max_length=100, description="the carrier's number")
+
+
+class CancelIn(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "customer"}]})
+
+    reason: Reason
+    note: Text | None = Field(None, max_length=500)
+
+
+class LineOut(BaseModel):
+    id: UUID
+    book_id: UUID
+    isbn: str | None
+    title: str
+    quantity: int
+    allocated: int = Field(description="copies that are kept for the line now; 0 once it is shipped")
+    unit_price: MoneyOut
+    line_total: MoneyOut
+    cancelled_at: datetime | None = Field(description="a line that is cancelled is no part of the total")
+
+    @classmethod
+    def of(cls, line: OrderLine, *, allocated: int) -> Self:
+        return cls(
+            id=line.id,
+            book_id=line.book_id,
+            isbn=line.isbn or None,
+            title=line.title,
+            quantity=line.quantity,
+            allocated=allocated,
+            unit_price=MoneyOut.of(line.unit_price),
+            line_total=MoneyOut.of(line.line_total),
+            cancelled_at=line.cancelled_at,
+        )
+
+
+class OrderOut(BaseModel):
+    """An order with its lines; titles and prices are those of the day it was placed."""
+
+    id: UUID
+    number: str = Field(description="what staff and customer call it; it opens nothing")
+    status: OrderStatus
+    customer_name: str
+    customer_email: str
+    phone: str
+    language: str
+    fulfilment: Annotated[Fulfilment, inline(Fulfilment)]
+    address: Address | None
+    note: str
+    external_reference: str | None
+    total: MoneyOut
+    lines: list[LineOut]
+    tracking: str
+    placed_at: datetime
+    confirmed_at: datetime | None
+    shipped_at: datetime | None
+    cancelled_at: datetime | None
+    cancel_reason: Annotated[CancelReason, inline(CancelReason)] | None
+    cancel_note: str
+    split_from: UUID | None = Field(description="the order of which this one has what was waited for")
+    split_into: list[UUID] = Field(description="the orders that have what this one waited for")
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, order: Order, allocated: Mapping[UUID, int], **more: str) -> Self:
+        return cls(
+            id=order.id,
+            number=order.number,
+            status=Status(order.status),
+            customer_name=order.customer_name,
+            customer_email=order.customer_email,
+            phone=order.phone,
+            language=order.language,
+            fulfilment=Fulfilment(order.fulfilment),
+            address=_address(order),
+            note=order.note,
+            external_reference=order.external_reference or None,
+            total=MoneyOut.of(order.total),
+            lines=[LineOut.of(line, allocated=allocated.get(line.id, 0)) for line in order.lines.all()],
+            tracking=order.tracking,
+            placed_at=order.placed_at,
+            confirmed_at=order.confirmed_at,
+            shipped_at=order.shipped_at,
+            cancelled_at=order.cancelled_at,
+            cancel_reason=CancelReason(order.cancel_reason) if order.cancel_reason else None,
+            cancel_note=order.cancel_note,
+            split_from=order.split_from_id,
+            split_into=sorted(split.pk for split in order.splits.all()),
+            updated_at=order.updated_at,
+            **more,
+        )
+
+
+class PlacedOrderOut(OrderOut):
+    """A new order, with the link to its page, which is told here and nowhere else."""
+
+    status_url: str = Field(description="for the customer alone: whoever has it sees the order")
+
+
+class OrderPage(Page[OrderOut]):
+    """A part of the orders."""
+
+
+class OrderParameters(PageParameters):
+    status: OrderStatus | None = None
+    customer: Line | None = Field(None, min_length=1, max_length=254, description="a part of the name or the e-mail")
+    updated_since: Moment | None = Field(
+        None, description="the orders changed since then, as they were changed, up to 60 s before now"
+    )
+
+
+class TimelineEntry(BaseModel):
+    """Something that happened to the order."""
+
+    id: UUID
+    type: str
+    occurred_at: datetime
+    actor: str = Field(description="`user:…`, `key:…`; empty for the shop itself")
+    request_id: str
+    data: dict[str, Any]
+
+
+class TimelinePage(Page[TimelineEntry]):
+    """A part of what happened to the order, oldest first."""
+
+
+def _placed(order_id: UUID | str, response: HttpResponse) -> PlacedOrderOut:
+    response["Location"] = settings.PUBLIC_URL + reverse("api:get_order", args=[order_id])
+    order = _read(order_id)
+    return PlacedOrderOut.of(order, services.allocated_by_line([order]), status_url=order.status_url)
+
+
+def _changed(order_id: UUID | str, response: HttpResponse) -> OrderOut:
+    return _answer(order_id)
+
+
+@router.post(
+    "",
+    operation_id="place_order",
+    auth=needs("orders.add_order"),
+    response={201: PlacedOrderOut},
+    openapi_extra=documents("insufficient_stock", "not_for_sale", "price_changed", "duplicate", headers=("Location",)),
+)
+@answered_by(_placed)
+def place_order(request: HttpRequest, body: OrderIn) -> UUID:
+    """Place an order: all its copies are kept for it, or none are, and it is refused."""
+    place = services.place_order if body.if_unavailable == "reject" else services.place_order_or_wait
+    lines = [line.request for line in body.lines]
+    return place(body.contact, lines, external_reference=body.external_reference or "").pk
+
+
+@router.get("", operation_id="list_orders", auth=needs("orders.view_order"), response=OrderPage)
+def list_orders(request: HttpRequest, parameters: Query[OrderParameters]) -> OrderPage:
+    """List the orders, the latest first."""
+    orders = Order.objects.with_lines().with_splits()
+    if parameters.status:
+        orders = orders.filter(status=parameters.status)
+    if parameters.customer:
+        orders = orders.of_customer(parameters.customer)
+    ordering = LATEST_FIRST
+    if parameters.updated_since:
+        orders, ordering = settled_since(orders, parameters.updated_since), AS_CHANGED
+    found = paged(request, orders, ordering, parameters)
+    return OrderPage(results=_shown(found.rows), **found.links)
+
+
+@router.get("/{uuid:order_id}", operation_id="get_order", auth=needs("orders.view_order"), response=OrderOut)
+def get_order(request: HttpRequest, order_id: UUID) -> OrderOut:
+    """One order."""
+    return _answer(order_id)
+
+
+@router.get(
+    "/{uuid:order_id}/timeline", operation_id="get_timeline", auth=needs("orders.view_order"), response=TimelinePage
+)
+def get_timeline(request: HttpRequest, order_id: UUID, parameters: Query[PageParameters]) -> TimelinePage:
+    """All that happened to an order and who did it, oldest first."""
+    found = paged(request, Order.objects.get(pk=order_id).timeline, OLDEST_FIRST, parameters)
+    return TimelinePage(results=[_entry(event) for event in found.rows], **found.links)
+
+
+@router.patch(
+    "/{uuid:order_id}",
+    operation_id="correct_contact",
+    auth=needs("orders.change_order"),
+    response=OrderOut,
+    openapi_extra=documents("invalid_transition"),
+)
+def correct_contact(request: HttpRequest, order_id: UUID, body: ContactPatch) -> OrderOut:
+    """Put the customer's data right, until the order is shipped or cancelled."""
+    services.amend_contact(order_id=order_id, changes=body.changes)
+    return _answer(order_id)
+
+
+@router.post(
+    "/{uuid:order_id}/confirm",
+    operation_id="confirm_order",
+    auth=needs("orders.confirm_order"),
+    response=OrderOut,
+    openapi_extra=documents("invalid_transition", "lines_waiting"),
+)
+@answered_by(_changed)
+def confirm_order(request: HttpRequest, order_id: UUID, body: Nothing | None = None) -> UUID:
+    """Promise the copies to the customer. What is confirmed already stays as it is."""
+    return services.confirm_order(order_id=order_id).pk
+
+
+@router.post(
+    "/{uuid:order_id}/ship",
+    operation_id="ship_order",
+    auth=needs("orders.ship_order"),
+    response=OrderOut,
+    openapi_extra=documents("invalid_transition"),
+)
+@answered_by(_changed)
+def ship_order(request: HttpRequest, order_id: UUID, body: ShipIn | None = None) -> UUID:
+    """The copies leave the shop. What is shipped already stays as it is."""
+    return services.ship_order(order_id=order_id, tracking=(body and body.tracking) or "").pk
+
+
+@router.post(
+    "/{uuid:order_id}/cancel",
+    operation_id="cancel_order",
+    auth=needs("orders.cancel_order"),
+    response=OrderOut,
+    openapi_extra=documents("invalid_transition"),
+)
+@answered_by(_changed)
+def cancel_order(request: HttpRequest, order_id: UUID, body: CancelIn) -> UUID:
+    """Call the order off; its copies are free again. What is cancelled already stays as it is."""
+    return services.cancel_order(order_id=order_id, reason=body.reason, note=body.note or "").pk
+
+
+@router.post(
+    "/{uuid:order_id}/split",
+    operation_id="split_order",
+    auth=needs("orders.change_order"),
+    response=OrderOut,
+    openapi_extra=documents("nothing_to_split"),
+)
+@answered_by(_changed)
+def split_order(request: HttpRequest, order_id: UUID, body: Nothing | None = None) -> UUID:
+    """What is here can move on: what the order waits for goes to a new one, the last that `split_into` names."""
+    return services.split_order(order_id=order_id).pk
+
+
+@router.post(
+    "/{uuid:order_id}/lines/{uuid:line_id}/cancel",
+    operation_id="cancel_line",
+    auth=needs("orders.cancel_order"),
+    response=OrderOut,
+    openapi_extra=documents("invalid_transition", "last_line"),
+)
+@answered_by(_changed)
+def cancel_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: Nothing | None = None) -> UUID:
+    """Call one line off while the order is PENDING. What is cancelled already stays as it is."""
+    return services.cancel_line(order_id=order_id, line_id=line_id).pk
+
+
+@router.post(
+    "/{uuid:order_id}/lines/{uuid:line_id}/put-back",
+    operation_id="put_back_line",
+    auth=needs("orders.change_order"),
+    response=OrderOut,
+    openapi_extra=documents("invalid_transition"),
+)
+@answered_by(_changed)
+def put_back_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: Nothing | None = None) -> UUID:
+    """Let a line of a PENDING order wait again, as the last, so that somebody else can have its copies."""
+    return services.put_back_line(order_id=order_id, line_id=line_id).pk
+
+
+def _read(order_id: UUID | str) -> Order:
+    return Order.objects.with_lines().with_splits().get(pk=order_id)
+
+
+def _answer(order_id: UUID | str) -> OrderOut:
+    """The order read again after a write."""
+    return _shown([_read(order_id)])[0]
+
+
+def _shown(orders: Sequence[Order]) -> list[OrderOut]:
+    allocated = services.allocated_by_line(orders)
+    return [OrderOut.of(order, allocated) for order in orders]
+
+
+def _address(order: Order) -> Address | None:
+    if not (order.street or order.city or order.postal_code or order.country):
+        return None
+    return Address(street=order.street, city=order.city, postal_code=order.postal_code, country=order.country)
+
+
+def _entry(event: Event) -> TimelineEntry:
+    return TimelineEntry(
+        id=event.uid,
+        type=event.name,
+        occurred_at=event.occurred_at,
+        actor=event.actor,
+        request_id=event.correlation_id,
+        data=event.data,
+    )
