@@ -1,0 +1,270 @@
+"""The stock's door for staff: counters and ledger are looked at; what changes them is a form with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from bookshelf_site.admin import ReadOnlyAdmin, short_time
+from bookshelf_site.errors import DomainError
+from bookshelf_site.events import unit_of_work
+from inventory import services
+from inventory.admin.forms import AdjustmentForm, CountForm, ReceiptForm, TakeBackForm, ThresholdForm
+from inventory.admin.stocktake import StocktakeAdmin
+from inventory.errors import NeverOrdered
+from inventory.models import Allocation, Notification, StockItem, StockItemQuerySet, StockMovement
+
+MOVEMENTS_PER_PAGE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockTask:
+    """Something that staff may do to the copies of a book."""
+
+    name: str
+    title: Any
+    permission: str
+    form: type[Any]
+    service: Callable[..., object]
+
+
+def take_back(*, book_id: UUID, order_number: str, quantity: int, condition: str, reason: str) -> StockMovement:
+    """Raises NeverOrdered for an order that has no line of the book."""
+    number = order_number.replace("-", "").replace(" ", "").upper()
+    line = Allocation.objects.of_book(book_id).of_number(number).first()
+    if line is None:
+        raise NeverOrdered
+    service = services.return_damaged_copies if condition == "damaged" else services.return_copies
+    return service(book_id=book_id, order_id=line.order_id, quantity=quantity, reason=reason)
+
+
+def set_threshold(*, book_id: UUID, low_stock_threshold: int | None) -> str:
+    item = services.set_low_stock_threshold(book_id=book_id, threshold=low_stock_threshold)
+    return _("low at %(threshold)d") % {"threshold": item.threshold}
+
+
+TASKS = [
+    StockTask(
+        name="receive",
+        title=gettext_lazy("Receive copies"),
+        permission="inventory.receive_copies",
+        form=ReceiptForm,
+        service=services.receive_copies,
+    ),
+    StockTask(
+        name="count",
+        title=gettext_lazy("Count the shelf"),
+        permission="inventory.adjust_stock",
+        form=CountForm,
+        service=services.count_copies,
+    ),
+    StockTask(
+        name="adjust",
+        title=gettext_lazy("Adjust"),
+        permission="inventory.adjust_stock",
+        form=AdjustmentForm,
+        service=services.adjust_stock,
+    ),
+    StockTask(
+        name="take_back",
+        title=gettext_lazy("Take back"),
+        permission="inventory.receive_copies",
+        form=TakeBackForm,
+        service=take_back,
+    ),
+    StockTask(
+        name="threshold",
+        title=gettext_lazy("Threshold"),
+        permission="inventory.adjust_stock",
+        form=ThresholdForm,
+        service=set_threshold,
+    ),
+]
+
+
+def found_by_book(queryset: QuerySet[Any], lookup: str, text: str) -> QuerySet[Any]:
+    """Rows of the books that the catalogue finds, so that a scan names the same book everywhere."""
+    books: Any = StockItem._meta.get_field("book").related_model
+    return queryset.filter(**{f"{lookup}__in": books.objects.search(text)})
+
+
+class LevelFilter(admin.SimpleListFilter):
+    title = gettext_lazy("level")
+    parameter_name = "level"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("low", gettext_lazy("Low")),
+            ("available", gettext_lazy("Available")),
+            ("waited", gettext_lazy("Waited for")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> StockItemQuerySet:
+        items: StockItemQuerySet = queryset
+        choices = {"low": items.low, "available": items.available, "waited": items.waited_for}
+        return choices[self.value() or ""]() if self.value() in choices else items
+
+
+@admin.register(StockItem)
+class StockItemAdmin(StocktakeAdmin):
+    list_display = ("book", "isbn", "on_hand", "allocated", "available", "low")
+    list_filter = (LevelFilter,)
+    list_select_related = ("book",)
+    list_per_page = 50
+    search_fields = ("book__title", "book__author", "book__isbn")
+    search_help_text = gettext_lazy("Title, author or ISBN")
+    ordering = ("book__title", "book")
+    fields = ("book", "on_hand", "allocated", "available", "threshold")
+    change_form_template = "admin/inventory/stockitem/change_form.html"
+    change_list_template = "admin/inventory/stockitem/change_list.html"
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return found_by_book(queryset, "book", search_term) if search_term.strip() else queryset, False
+
+    @admin.display(description=gettext_lazy("ISBN"), ordering="book__isbn")
+    def isbn(self, item: StockItem) -> str:
+        return item.book.isbn or "–"
+
+    @admin.display(description=gettext_lazy("available"), ordering=F("on_hand") - F("allocated"))
+    def available(self, item: StockItem) -> int:
+        return item.available
+
+    @admin.display(description=gettext_lazy("low"))
+    def low(self, item: StockItem) -> str:
+        return format_html('<span class="badge badge-low">{}</span>', _("low")) if item.is_low else ""
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                f"<uuid:book_id>/{task.name}/",
+                self.admin_site.admin_view(self.task_view),
+                {"task": task},
+                name=f"inventory_stockitem_{task.name}",
+            )
+            for task in TASKS
+        ] + super().get_urls()
+
+    def task_view(self, request: HttpRequest, book_id: UUID, task: StockTask) -> HttpResponse:
+        """Ask for what the task needs, do it, and show the stock as it is then."""
+        item = self.get_object(request, str(book_id))
+        if not (request.user.has_perm(task.permission) and self.has_view_permission(request, item)):
+            raise PermissionDenied
+        if item is None:
+            raise Http404
+        known = {"order_number": request.GET.get("order", ""), "low_stock_threshold": item.low_stock_threshold}
+        form = task.form(request.POST or None, initial=known)
+        if request.method == "POST" and form.is_valid() and self._done(request, item, task, form):
+            return HttpResponseRedirect(reverse("admin:inventory_stockitem_change", args=[item.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": task.title,
+            "subtitle": str(item.book),
+            "opts": self.opts,
+            "original": item,
+            "form": form,
+            "task": task,
+        }
+        return TemplateResponse(request, "admin/inventory/stockitem/task.html", context)
+
+    def _done(self, request: HttpRequest, item: StockItem, task: StockTask, form: Any) -> bool:
+        try:
+            with unit_of_work:
+                done = task.service(book_id=item.pk, **form.cleaned_data)
+                if done:
+                    self.log_change(request, item, capfirst(str(done)))
+        except DomainError as refused:
+            form.refuse(refused)
+            return False
+        text = _("Done: %(what)s.") % {"what": done} if done else _("The count was right.")
+        self.message_user(request, text, messages.SUCCESS)
+        return True
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        item: StockItem = kwargs["obj"]
+        movements = Paginator(item.movements.latest_first(), MOVEMENTS_PER_PAGE)
+        context |= {
+            "stock": item,
+            "tasks": [task for task in TASKS if request.user.has_perm(task.permission)],
+            "promised": item.allocations.promised().order_by("id"),
+            "waiting": item.allocations.waiting(),
+            "movements": movements.get_page(request.GET.get("page")),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(ReadOnlyAdmin):
+    list_display = ("when", "title", "kind", "on_hand_moved", "allocated_moved", "reason", "actor")
+    list_filter = ("kind", "created_at")
+    list_select_related = ("item__book",)
+    list_per_page = 50
+    search_fields = ("item__book__title",)
+    search_help_text = gettext_lazy("Title, author or ISBN")
+    ordering = ("-id",)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return found_by_book(queryset, "item__book", search_term) if search_term.strip() else queryset, False
+
+    @admin.display(description=gettext_lazy("when"), ordering="id")
+    def when(self, movement: StockMovement) -> str:
+        return short_time(movement.created_at)
+
+    @admin.display(description=gettext_lazy("book"), ordering="item__book__title")
+    def title(self, movement: StockMovement) -> str:
+        return str(movement.item.book)
+
+    @admin.display(description=gettext_lazy("on hand"))
+    def on_hand_moved(self, movement: StockMovement) -> str:
+        return moved(movement.on_hand, movement.on_hand_change)
+
+    @admin.display(description=gettext_lazy("allocated"))
+    def allocated_moved(self, movement: StockMovement) -> str:
+        return moved(movement.allocated, movement.allocated_change)
+
+
+def moved(balance: int, change: int) -> str:
+    """Before and after, or the balance where nothing has moved."""
+    return f"{balance - change} → {balance}" if change else str(balance)
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    list_display = ("message", "kind", "audience", "listed_status", "order", "when", "sent")
+    list_filter = ("kind", "audience", "status")
+    list_per_page = 50
+    search_fields = ("message",)
+    ordering = ("-created_at", "-id")
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def listed_status(self, notification: Notification) -> str:
+        label = notification.get_status_display()
+        return format_html('<span class="badge badge-{}">{}</span>', notification.status, label)
+
+    @admin.display(description=gettext_lazy("when"), ordering="created_at")
+    def when(self, notification: Notification) -> str:
+        return short_time(notification.created_at)
+
+    @admin.display(description=gettext_lazy("sent"), ordering="sent_at")
+    def sent(self, notification: Notification) -> str:
+        return short_time(notification.sent_at)
+
+    @admin.display(description=gettext_lazy("order"))
+    def order(self, notification: Notification) -> str:
+        if notification.order_id is None:
+            return "–"
+        page = reverse("admin:orders_order_change", args=[notification.order_id])
+        return format_html('<a href="{}">{}</a>', page, _("open"))
