@@ -1,0 +1,67 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from catalog.models import Book
+from tests.conftest import ROOT
+from tests.given import a_book
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(child_environment: dict[str, str]) -> Run:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", "check_stock", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=child_environment, capture_output=True, text=True, timeout=180)
+
+    return run
+
+
+@pytest.fixture
+def sound(run: Run) -> Book:
+    a_book("Persuasion", copies=3)
+    return a_book("Emma", copies=10)
+
+
+@pytest.fixture
+def drifted(sound: Book) -> Book:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE inventory_stockitem SET on_hand = 11 WHERE on_hand = 10")
+    return sound
+
+
+def test_stock_that_adds_up_is_well(run: Run, sound: Book) -> None:
+    ran = run()
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "2 books checked, 0 differences\n", "")
+
+
+def test_drift_is_something_wrong_and_names_the_book(run: Run, drifted: Book) -> None:
+    ran = run()
+
+    assert ran.returncode == 1
+    assert ran.stdout == "2 books checked, 1 differences\n"
+    assert ran.stderr == f"book {drifted.pk}: on hand is 11, the rows behind it say 10\n"
+
+
+def test_a_program_reads_what_differs(run: Run, drifted: Book) -> None:
+    ran = run("--json")
+
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert json.loads(ran.stdout) == {
+        "books": 2,
+        "differences": [{"book_id": str(drifted.pk), "what": "on hand", "counter": 11, "proof": 10}],
+    }
+
+
+def test_a_program_reads_that_nothing_differs(run: Run, sound: Book) -> None:
+    ran = run("--json")
+
+    assert (ran.returncode, json.loads(ran.stdout)) == (0, {"books": 2, "differences": []})

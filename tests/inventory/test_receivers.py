@@ -1,0 +1,131 @@
+"""Each receiver heard once, heard twice, and heard from a plain signal sent by hand."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bookshelf_site.events import DomainEvent
+from bookshelf_site.events.delivery import deliver
+from bookshelf_site.events.models import Delivery, Event
+from bookshelf_site.events.signals import RECEIVERS
+from catalog.events import BookAdded
+from catalog.models import Book
+from inventory import receivers
+from inventory.models import Notification, StockMovement
+from orders.events import OrderCancelled, OrderConfirmed, OrderPlaced, OrderShipped
+from orders.models import Order
+from orders.services import cancel_order, confirm_order, ship_order
+from tests.given import a_book, an_order, books, ledger, stock, usd
+
+pytestmark = pytest.mark.django_db
+
+ORDER_ID = UUID("0198c7a2-0000-7000-8000-000000000001")
+ALICE: dict[str, Any] = {"order_id": ORDER_ID, "number": "XQS725F3C", "customer_name": "Alice Johnson"}
+ORDER_EVENTS: list[tuple[DomainEvent, str, str]] = [
+    (OrderPlaced(**ALICE, lines=(), total=usd("25.98")), "order_placed", "Order XQS725F3C placed by Alice Johnson"),
+    (OrderConfirmed(**ALICE), "order_confirmed", "Order XQS725F3C confirmed for Alice Johnson"),
+    (OrderShipped(**ALICE, tracking=""), "order_shipped", "Order XQS725F3C shipped to Alice Johnson"),
+    (OrderCancelled(**ALICE, reason="customer"), "order_cancelled", "Order XQS725F3C cancelled for Alice Johnson"),
+]
+
+
+def book_added(book: Book, *, copies: int) -> BookAdded:
+    return BookAdded(book_id=book.pk, title=book.title, author="", isbn=None, price=None, opening_stock=copies)
+
+
+def noted() -> list[tuple[str, str, str, UUID | None]]:
+    return list(Notification.objects.values_list("kind", "audience", "message", "order_id"))
+
+
+def deliver_again(name: str) -> None:
+    """What a lost acknowledgement would do, if the core let it: the same deliveries run a second time."""
+    deliveries = Delivery.objects.filter(event__name=name)
+    assert deliveries.update(status="pending", done_at=None)
+    deliver(deliveries.select_related("event"))
+    assert {delivery.status for delivery in deliveries.all()} == {"done"}
+
+
+def test_the_uids_are_keys_in_the_database_and_stay_as_they_are() -> None:
+    assert {uid for uid in RECEIVERS if uid.startswith("inventory.")} >= {
+        "inventory.stock_copies",
+        "inventory.notify_order_placed",
+        "inventory.notify_order_confirmed",
+        "inventory.notify_order_shipped",
+        "inventory.notify_order_cancelled",
+    }
+
+
+@pytest.mark.parametrize(("event", "kind", "message"), ORDER_EVENTS, ids=lambda value: getattr(value, "name", None))
+def test_what_happened_to_an_order_is_noted_for_its_customer(event: DomainEvent, kind: str, message: str) -> None:
+    event.signal.send(sender=Order, event=event)
+
+    assert noted() == [(kind, "customer", message, ORDER_ID)]
+    assert Notification.objects.get().event_uid == event.uid
+
+
+@pytest.mark.parametrize(("event", "kind", "message"), ORDER_EVENTS, ids=lambda value: getattr(value, "name", None))
+def test_what_is_heard_twice_is_noted_once(event: DomainEvent, kind: str, message: str) -> None:
+    event.signal.send(sender=Order, event=event)
+    event.signal.send(sender=Order, event=event)
+
+    assert noted() == [(kind, "customer", message, ORDER_ID)]
+
+
+def test_a_new_book_is_stocked_by_a_signal_sent_by_hand() -> None:
+    book = a_book(copies=0)
+    event = book_added(book, copies=10)
+
+    BookAdded.signal.send(sender=Book, event=event)
+    BookAdded.signal.send(sender=Book, event=event)
+
+    assert (stock(book), ledger(book)) == ((10, 0), [("opening", 10, 0)])
+    assert StockMovement.objects.get().event_uid == event.uid
+
+
+def test_several_new_books_are_stocked_at_once() -> None:
+    one, other = books(2, copies=0)
+    events = [book_added(one, copies=3), book_added(other, copies=4)]
+
+    receivers.stock_copies(sender=Book, events=events)
+    receivers.stock_copies(sender=Book, events=[*events, book_added(a_book(copies=0), copies=0)])
+
+    assert (stock(one), stock(other)) == ((3, 0), (4, 0))
+
+
+def test_a_delivery_that_runs_twice_stocks_a_book_once() -> None:
+    book = a_book(copies=10)
+
+    deliver_again("catalog.book_added")
+
+    assert (stock(book), ledger(book)) == ((10, 0), [("opening", 10, 0)])
+
+
+def test_deliveries_that_run_twice_note_once() -> None:
+    book = a_book(copies=10)
+    shipped, cancelled = an_order((book, 1)), an_order((book, 1))
+    confirm_order(order_id=shipped.pk)
+    ship_order(order_id=shipped.pk)
+    cancel_order(order_id=cancelled.pk, reason="customer")
+    before = sorted(noted())
+
+    for name in ("placed", "confirmed", "shipped", "cancelled"):
+        deliver_again(f"orders.order_{name}")
+
+    assert sorted(noted()) == before
+    assert len(before) == 5
+
+
+def test_every_event_of_an_order_is_heard_under_its_cause() -> None:
+    order = an_order((a_book(copies=10), 1))
+
+    notification = Notification.objects.get(order_id=order.pk)
+    assert notification.event_uid == Event.objects.get(name="orders.order_placed").uid
+
+
+def test_names_are_noted_as_the_customer_wrote_them() -> None:
+    event = OrderConfirmed(order_id=ORDER_ID, number="X", customer_name="Zoë {0} %s <b>")
+
+    OrderConfirmed.signal.send(sender=Order, event=event)
+
+    assert Notification.objects.get().message == "Order X confirmed for Zoë {0} %s <b>"

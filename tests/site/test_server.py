@@ -1,0 +1,39 @@
+"""The production server in a process of its own, as `make run` starts it."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.plugins.server import COMMAND, ROOT, answered, wait_until
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_server_gets_ready_and_ends_cleanly_on_ctrl_c(start, port, tmp_path, workers):
+    server = start(WEB_CONCURRENCY=workers)
+    assert answered(port, "/readyz") == 200
+
+    os.killpg(server.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
+
+    assert server.wait(60) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_the_server_writes_no_token_to_its_log(start, port, tmp_path):
+    start()
+
+    answered(port, "/o/J5k2w9xT4bq8Zr1cVnM0sDfGhQ3yLpE7uXaBoKiWc/")
+
+    wait_until(lambda: "path=/o/…/" in (tmp_path / "log").read_text())
+    assert "J5k2w9xT4bq8Zr1cVnM0sDfGhQ3yLpE7uXaBoKiWc" not in (tmp_path / "log").read_text()
+
+
+def test_a_server_that_is_set_up_wrongly_says_so_and_stops(port):
+    environment = {**os.environ, "PORT": str(port), "SECRET_KEY": ""}
+
+    ran = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
+
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("SECRET_KEY is not set")
+    assert "Traceback" not in ran.stderr
