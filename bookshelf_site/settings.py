@@ -1,5 +1,6 @@
 """Every setting of the shop; what differs from shop to shop comes from the environment (docs: README, Settings)."""
 
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -99,6 +100,23 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+
+# Five wrong passwords for one name from one address, and that pair has to wait; others of that name or address don't.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+# Whoever tries on meanwhile waits no longer for it: so the time that was named stays true.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "bookshelf_site.staff.throttle.client_address"
+AXES_LOCKOUT_CALLABLE = "bookshelf_site.staff.throttle.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "password", "code", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = SHOP_NAME
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
 # What it is made of
 
@@ -110,11 +128,16 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "csp",
     "ninja",
     "bookshelf_site",
     "bookshelf_site.events",
     "bookshelf_site.access",
+    "bookshelf_site.staff",
     "catalog",
     "orders",
     "inventory",
@@ -136,6 +159,7 @@ MIDDLEWARE = [
     "bookshelf_site.middleware.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "bookshelf_site.urls"
