@@ -11,6 +11,8 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from orders import receivers  # noqa: F401  # connecting the receivers is the import's purpose
+        from orders.finding import answer_link_requests
         from orders.services import expire_orders
 
         every_minute("orders.expire_orders", expire_orders)
+        every_minute("orders.answer_link_requests", answer_link_requests)

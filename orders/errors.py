@@ -63,6 +63,17 @@ class UnknownOrder(DomainError):
     status = 404
 
 
+class TooManyRequests(DomainError):
+    """Links were asked for too often from here: wait {retry_after} seconds."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
 class NotPending(DomainError):
     """Only the lines of an order that is PENDING can be changed, and this one is {current}."""
 

@@ -140,6 +140,13 @@ class NoteAdded(DomainEvent, name="orders.note_added", version=1):
 
 class CustomerErased(DomainEvent, name="orders.customer_erased", version=1):
     """The shop has forgotten who the customer was; `fields` were filled before, and `events` held personal data."""
+class LinkRequested(DomainEvent, name="orders.link_requested", version=1):
+    """The customer has lost the link, and named the order's number and their address: it is to be sent again."""
+
+    order_id: UUID
+    number: str
+
+
 
     order_id: UUID
     number: str

@@ -30,6 +30,7 @@ from orders.events import (
     CustomerErased,
     LineCancelled,
     LinkRotated,
+    LinkRequested,
     NoteAdded,
     OrderCancelled,
     OrderConfirmed,
@@ -545,6 +546,10 @@ class Order(Aggregate):
         self.raise_event(NoteAdded(order_id=self.id, number=self.number, text=text))
 
     def _move_to(self, wanted: Status) -> bool:
+    def request_link(self) -> None:
+        """The customer wants the link once more; it stays the same."""
+        self.raise_event(LinkRequested(order_id=self.id, number=self.number))
+
         """False if the order is there already. Raises InvalidTransition where the table has no such way."""
         if self.status == wanted:
             return False

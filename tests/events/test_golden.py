@@ -30,6 +30,7 @@ from orders.events import (
     OrderReturned,
     OrderShipped,
     OrderSplit,
+    LinkRequested,
     OrderSplitOff,
     PlacedLine,
 )
@@ -109,6 +110,7 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
     ("orders.order_split", 1): OrderSplit(
         order_id=ORDER,
         number=NUMBER,
+    ("orders.link_requested", 1): LinkRequested(order_id=ORDER, number=NUMBER),
         split_into_id=OTHER_ORDER,
         split_into_number=OTHER_NUMBER,
         moved=(GATSBY,),
