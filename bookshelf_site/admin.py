@@ -41,7 +41,7 @@ def short_time(at: datetime | None) -> str:
 
 
 class BookshelfAdminConfig(AdminConfig):
-    default_site = "bookshelf_site.admin.BookshelfAdminSite"
+    default_site = "bookshelf_site.desk.site.DeskSite"
 
 
 class BookshelfAutocomplete(AutocompleteJsonView):

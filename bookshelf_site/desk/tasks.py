@@ -1,0 +1,129 @@
+"""What there is to do today: how many of what, and the list of just these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+
+from bookshelf_site.events.models import Delivery
+from inventory.models import Notification, StockItem
+from orders import services as orders
+from orders.models import Order
+
+User = AbstractBaseUser | AnonymousUser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duty:
+    """A kind of work, the list that holds it, and how much there is; the count is the count of that list."""
+
+    name: str
+    label: Any
+    nothing: Any
+    model: str
+    filters: dict[str, str]
+    count: Callable[[], int]
+    is_trouble: bool = False
+
+    @property
+    def permission(self) -> str:
+        app_label, _dot, model = self.model.partition(".")
+        return f"{app_label}.view_{model}"
+
+    @property
+    def url(self) -> str:
+        """Raises NoReverseMatch where the model has no list."""
+        page = reverse(f"admin:{self.model.replace('.', '_')}_changelist")
+        return f"{page}?{urlencode(self.filters)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A duty as it stands now."""
+
+    name: str
+    label: str
+    nothing: str
+    url: str
+    count: int
+    is_trouble: bool
+
+
+DUTIES: Final = (
+    Duty(
+        name="confirm",
+        label=gettext_lazy("Orders to confirm"),
+        nothing=gettext_lazy("no order to confirm"),
+        model="orders.order",
+        filters={"status__exact": "PENDING", "copies": "here"},
+        count=lambda: orders.not_waiting(Order.objects.pending()).count(),
+    ),
+    Duty(
+        name="ship",
+        label=gettext_lazy("Orders to pack and hand over"),
+        nothing=gettext_lazy("no order to pack"),
+        model="orders.order",
+        filters={"status__exact": "CONFIRMED"},
+        count=lambda: Order.objects.confirmed().count(),
+    ),
+    Duty(
+        name="waiting",
+        label=gettext_lazy("Orders waiting for copies"),
+        nothing=gettext_lazy("no order waits for copies"),
+        model="orders.order",
+        filters={"copies": "waiting"},
+        count=lambda: orders.waiting(Order.objects.all()).count(),
+    ),
+    Duty(
+        name="low",
+        label=gettext_lazy("Books running low"),
+        nothing=gettext_lazy("no book runs low"),
+        model="inventory.stockitem",
+        filters={"level": "low"},
+        count=lambda: StockItem.objects.low().count(),
+    ),
+    Duty(
+        name="mails",
+        label=gettext_lazy("Mails that failed"),
+        nothing=gettext_lazy("every mail went out"),
+        model="inventory.notification",
+        filters={"status__exact": "failed"},
+        count=lambda: Notification.objects.filter(status=Notification.Status.FAILED).count(),
+        is_trouble=True,
+    ),
+    Duty(
+        name="dead",
+        label=gettext_lazy("Dead letters"),
+        nothing=gettext_lazy("no dead letter"),
+        model="events.delivery",
+        filters={"status__exact": "dead"},
+        count=lambda: Delivery.objects.dead().count(),
+        is_trouble=True,
+    ),
+)
+
+
+def may(user: User, permission: str) -> bool:
+    allowed: bool = user.has_perm(permission)  # type: ignore[union-attr]  # whoever is signed in has permissions
+    return allowed
+
+
+def tasks_of(user: User) -> Iterator[Task]:
+    """What of the shop's work the user may look at, in the order in which a day goes."""
+    for duty in DUTIES:
+        if not may(user, duty.permission):
+            continue
+        yield Task(
+            name=duty.name,
+            label=str(duty.label),
+            nothing=str(duty.nothing),
+            url=duty.url,
+            count=duty.count(),
+            is_trouble=duty.is_trouble,
+        )

@@ -1,0 +1,18 @@
+// The key / leads to the search box, unless something is being typed; whoever is in its way switches it off.
+const SWITCH = "bookshelf.search-key";
+const box = document.getElementById("desk-search");
+const isOn = () => localStorage.getItem(SWITCH) !== "off";
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || !isOn()) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  event.preventDefault();
+  box.focus();
+  box.select();
+});
+
+for (const choice of document.querySelectorAll("[data-search-key]")) {
+  choice.closest("[hidden]").hidden = false;
+  choice.checked = isOn();
+  choice.addEventListener("change", () => localStorage.setItem(SWITCH, choice.checked ? "on" : "off"));
+}
