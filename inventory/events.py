@@ -34,6 +34,29 @@ class StockRanLow(DomainEvent, name="inventory.stock_ran_low", version=1):
     threshold: int
 
 
+class WaitingFilled(DomainEvent, name="inventory.waiting_filled", version=1):
+    """A line of an order has all the copies that it waited for; others of the order may wait still."""
+
+    book_id: UUID
+    order_id: UUID
+    order_number: str
+    line_id: UUID
+    quantity: int
+
+
+class NotificationRecorded(DomainEvent, name="inventory.notification_recorded", version=1):
+    """Somebody is to be told something; what is said stands in the notification, and nothing about a person here.
+
+    All that is to be told about one order is one stream, so that it can be told in its order.
+    """
+
+    notification_id: UUID
+    kind: str
+    audience: str
+    order_id: UUID | None
+    book_id: UUID | None
+
+
 class StockAdjusted(DomainEvent, name="inventory.stock_adjusted", version=1):
     """The shelf was put right by hand: a count, damage, loss or a correction; `change` may be negative."""
 

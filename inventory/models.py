@@ -17,7 +17,14 @@ from bookshelf_site.errors import InvalidValue, checked_line
 from bookshelf_site.events import current_actor, uuid7
 from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
 from inventory.errors import NeverShipped
-from inventory.events import CopiesReceived, CopiesReturned, StockAdjusted, StockRanLow
+from inventory.events import (
+    CopiesReceived,
+    CopiesReturned,
+    NotificationRecorded,
+    StockAdjusted,
+    StockRanLow,
+    WaitingFilled,
+)
 
 MAX_COPIES = 1_000_000
 MAX_ON_HAND = 1_000_000_000
@@ -170,6 +177,22 @@ class StockItem(Aggregate):
     def open_with(self, quantity: int, *, event_uid: UUID) -> StockMovement:
         """The copies with which a book comes into the catalogue."""
         return self._moved(StockMovement.Kind.OPENING, on_hand=quantity, event_uid=event_uid)
+
+    def fill(self, line: Allocation, quantity: int) -> StockMovement:
+        """Give so many copies to a line that waits; it waits no longer when it has them all."""
+        movement = self.allocate(line, quantity)
+        if not line.missing:
+            line.wait_no_longer()
+            self.raise_event(
+                WaitingFilled(
+                    book_id=self.pk,
+                    order_id=line.order_id,
+                    order_number=line.order_number,
+                    line_id=line.line_id,
+                    quantity=line.wanted,
+                )
+            )
+        return movement
 
     def allocate(self, line: Allocation, quantity: int) -> StockMovement:
         line.allocated += quantity
@@ -503,6 +526,9 @@ class Notification(models.Model):
         ORDER_SHIPPED = "order_shipped"
         ORDER_CANCELLED = "order_cancelled"
         ORDER_SPLIT = "order_split"
+        LINE_CANCELLED = "line_cancelled"
+        COPIES_WAITING = "copies_waiting"
+        COPIES_ARRIVED = "copies_arrived"
         STOCK_RAN_LOW = "stock_ran_low"
 
     class Audience(models.TextChoices):
@@ -541,3 +567,14 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+    def recorded(self) -> NotificationRecorded:
+        """What others hear of it; an order's notifications are one stream, a book's another."""
+        return NotificationRecorded(
+            stream=f"{self._meta.label_lower}:{self.order_id or self.book_id}",
+            notification_id=self.pk,
+            kind=self.kind,
+            audience=self.audience,
+            order_id=self.order_id,
+            book_id=self.book_id,
+        )

@@ -10,12 +10,36 @@ from bookshelf_site.events import DomainEvent
 from bookshelf_site.events.erasure import ERASED
 from catalog.events import BookAdded
 from inventory import services
-from inventory.events import StockRanLow
+from inventory.events import StockRanLow, WaitingFilled
 from inventory.models import Notification
-from inventory.services import OpeningStock
-from orders.events import CustomerErased, OrderCancelled, OrderConfirmed, OrderPlaced, OrderShipped, OrderSplitOff
+from inventory.services import Arrival, OpeningStock
+from orders.events import (
+    CopiesAwaited,
+    CustomerErased,
+    LineCancelled,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    OrderShipped,
+    OrderSplitOff,
+)
 
-OrderEvent = OrderPlaced | OrderConfirmed | OrderShipped | OrderCancelled | OrderSplitOff
+OrderEvent = (
+    OrderPlaced | CopiesAwaited | OrderConfirmed | OrderShipped | OrderCancelled | OrderSplitOff | LineCancelled
+)
+
+WORDS: dict[type[DomainEvent], str] = {
+    OrderPlaced: "Order {number} placed by {customer_name}",
+    CopiesAwaited: "Order {number} for {customer_name} waits for copies still to come: {quantity}",
+    OrderConfirmed: "Order {number} confirmed for {customer_name}",
+    OrderShipped: "Order {number} shipped to {customer_name}",
+    OrderCancelled: "Order {number} cancelled for {customer_name}",
+    OrderSplitOff: "What order {split_from_number} still waits for is order {number} for {customer_name}",
+    LineCancelled: "Order {number}: {quantity} × {title} cancelled for {customer_name}",
+}
+"""What is said of an event to the order's customer, in the event's own words."""
+
+EXPIRED = "Order {number} expired and was cancelled for {customer_name}"
 
 
 @receiver(BookAdded.signal, dispatch_uid="inventory.stock_copies", batch=True)
@@ -29,6 +53,23 @@ def stock_copies(sender: object, events: Sequence[BookAdded], **kwargs: object) 
 @receiver(OrderPlaced.signal, dispatch_uid="inventory.notify_order_placed")
 def notify_order_placed(sender: object, event: OrderPlaced, **kwargs: object) -> None:
     _tell_customer(event, Notification.Kind.ORDER_PLACED)
+
+
+@receiver(CopiesAwaited.signal, dispatch_uid="inventory.notify_copies_awaited")
+def notify_copies_awaited(sender: object, event: CopiesAwaited, **kwargs: object) -> None:
+    _tell_customer(event, Notification.Kind.COPIES_WAITING)
+
+
+@receiver(WaitingFilled.signal, dispatch_uid="inventory.notify_waiting_filled", batch=True)
+def notify_waiting_filled(sender: object, events: Sequence[WaitingFilled], **kwargs: object) -> None:
+    services.record_arrivals(
+        [
+            Arrival(
+                event_uid=event.uid, order_id=event.order_id, order_number=event.order_number, book_id=event.book_id
+            )
+            for event in events
+        ]
+    )
 
 
 @receiver(OrderConfirmed.signal, dispatch_uid="inventory.notify_order_confirmed")
@@ -51,6 +92,11 @@ def notify_order_split_off(sender: object, event: OrderSplitOff, **kwargs: objec
     _tell_customer(event, Notification.Kind.ORDER_SPLIT)
 
 
+@receiver(LineCancelled.signal, dispatch_uid="inventory.notify_line_cancelled")
+def notify_line_cancelled(sender: object, event: LineCancelled, **kwargs: object) -> None:
+    _tell_customer(event, Notification.Kind.LINE_CANCELLED)
+
+
 @receiver(StockRanLow.signal, dispatch_uid="inventory.notify_stock_ran_low")
 def notify_stock_ran_low(sender: object, event: StockRanLow, **kwargs: object) -> None:
     services.record_low_stock(event_uid=event.uid, book_id=event.book_id, available=event.available)
@@ -63,28 +109,20 @@ def erase_customer(sender: object, event: CustomerErased, **kwargs: object) -> N
 
 
 def _tell_customer(event: OrderEvent, kind: Notification.Kind) -> None:
-    services.record_notification(
-        event_uid=event.uid,
-        kind=kind,
-        audience=Notification.Audience.CUSTOMER,
-        message=_told(event),
-        order_id=event.order_id,
+    services.record_notifications(
+        [
+            Notification(
+                event_uid=event.uid,
+                kind=kind,
+                audience=Notification.Audience.CUSTOMER,
+                message=_told(event),
+                order_id=event.order_id,
+            )
+        ]
     )
 
 
 def _told(event: DomainEvent) -> str:
-    """What is said of an event to the order's customer."""
-    match event:
-        case OrderPlaced(number=number, customer_name=name):
-            return f"Order {number} placed by {name or ERASED}"
-        case OrderConfirmed(number=number, customer_name=name):
-            return f"Order {number} confirmed for {name or ERASED}"
-        case OrderShipped(number=number, customer_name=name):
-            return f"Order {number} shipped to {name or ERASED}"
-        case OrderCancelled(number=number, customer_name=name, reason="expired"):
-            return f"Order {number} expired and was cancelled for {name or ERASED}"
-        case OrderCancelled(number=number, customer_name=name):
-            return f"Order {number} cancelled for {name or ERASED}"
-        case OrderSplitOff(number=number, customer_name=name, split_from_number=first):
-            return f"What order {first} still waits for is order {number} for {name or ERASED}"
-    raise AssertionError(f"nobody is told of {event.name}")
+    values = vars(event)
+    words = EXPIRED if isinstance(event, OrderCancelled) and event.reason == "expired" else WORDS[type(event)]
+    return words.format_map(values | {"customer_name": values["customer_name"] or ERASED})

@@ -14,6 +14,7 @@ from django.utils import timezone
 from bookshelf_site.errors import DomainError, InvalidValue
 from bookshelf_site.events import DomainEvent, unit_of_work
 from bookshelf_site.events.models import Event
+from bookshelf_site.events.outbox import emit
 from bookshelf_site.rows import Outcome, Outcomes
 from inventory.errors import CopiesAllocated, InsufficientStock, NeverOrdered, Shortage, UnknownBook
 from inventory.models import (
@@ -98,8 +99,11 @@ def allocate_copies(*, order_id: UUID, order_number: str, wanted: Sequence[Wante
 
 
 @unit_of_work
-def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[WantedCopies]) -> None:
-    """Promise what is there; the rest of each line waits for copies, in the order in which lines began to wait."""
+def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[WantedCopies]) -> int:
+    """Promise what is there; the rest of each line waits for copies, in the order in which lines began to wait.
+
+    How many copies the lines wait for in all.
+    """
     items = StockItem.objects.locked_for([line.book_id for line in wanted])
     allocations, movements = [], []
     for line in wanted:
@@ -112,6 +116,7 @@ def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[Want
         allocations.append(allocation)
     Allocation.objects.bulk_create(allocations)
     _save(items.values(), movements)
+    return sum(allocation.missing for allocation in allocations)
 
 
 @unit_of_work
@@ -323,40 +328,71 @@ def record_low_stock(*, event_uid: UUID, book_id: UUID, available: int) -> None:
     """Note that the staff is to be told of a book that runs out."""
     title = StockItem.objects.of_book(book_id).book.title
     left = "1 copy is" if available == 1 else f"{available or 'no'} copies are"
-    record_notification(
-        event_uid=event_uid,
-        kind=Notification.Kind.STOCK_RAN_LOW,
-        audience=Notification.Audience.STAFF,
-        message=f"{title}: {left} left",
-        book_id=book_id,
+    record_notifications(
+        [
+            Notification(
+                event_uid=event_uid,
+                kind=Notification.Kind.STOCK_RAN_LOW,
+                audience=Notification.Audience.STAFF,
+                message=f"{title}: {left} left",
+                book_id=book_id,
+            )
+        ]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A line of an order has all the copies that it waited for, and the event that said so."""
+
+    event_uid: UUID
+    order_id: UUID
+    order_number: str
+    book_id: UUID
+
+
+@unit_of_work
+def record_arrivals(arrivals: Sequence[Arrival]) -> None:
+    """Note that customers are to be told that what they waited for has come in, and whether that was all.
+
+    Of two books that come in at once, whoever is second sees both: that all is here is said at least once.
+    """
+    titles = {item.pk: item.book.title for item in StockItem.objects.of_books([one.book_id for one in arrivals])}
+    still_waiting = set(waiting_orders().filter(order_id__in=[one.order_id for one in arrivals]))
+    record_notifications(
+        [
+            Notification(
+                event_uid=one.event_uid,
+                kind=Notification.Kind.COPIES_ARRIVED,
+                audience=Notification.Audience.CUSTOMER,
+                message=f"Order {one.order_number}: {titles[one.book_id]} has come in"
+                + ("" if one.order_id in still_waiting else "; the order is complete"),
+                order_id=one.order_id,
+                book_id=one.book_id,
+            )
+            for one in arrivals
+        ]
     )
 
 
 @unit_of_work
-def record_notification(
-    *,
-    event_uid: UUID,
-    kind: Notification.Kind,
-    audience: Notification.Audience,
-    message: str,
-    order_id: UUID | None = None,
-    book_id: UUID | None = None,
-) -> None:
-    """Note what somebody is to be told; the unique key keeps it at one per event, kind and audience."""
-    notification = Notification(
-        event_uid=event_uid, kind=kind, audience=audience, message=message, order_id=order_id, book_id=book_id
-    )
-    Notification.objects.bulk_create([notification], ignore_conflicts=True)
+def record_notifications(notifications: Sequence[Notification]) -> None:
+    """Note what people are to be told; the unique key keeps it at one per event, kind and audience."""
+    Notification.objects.bulk_create(notifications, ignore_conflicts=True)
+    ours = Notification.objects.filter(pk__in=[notification.pk for notification in notifications])
+    new = set(ours.values_list("pk", flat=True))
+    emit(*(notification.recorded() for notification in notifications if notification.pk in new))
 
 
 @unit_of_work
 def reword_notifications(*, order_id: UUID, words: Callable[[DomainEvent], str]) -> None:
-    """Say all that was said about an order once more, in the words for its events as they read now."""
-    told = list(Notification.objects.of_order(order_id))
-    events = {event.uid: event for event in Event.objects.filter(uid__in=[n.event_uid for n in told])}
-    for notification in told:
-        notification.message = words(events[notification.event_uid].decoded)
-    Notification.objects.bulk_update(told, ["message"])
+    """Say once more what was said about an order and its customer, in the words for its events as they read now."""
+    told = {notification.event_uid: notification for notification in Notification.objects.of_order(order_id)}
+    events = [event.decoded for event in Event.objects.filter(uid__in=told)]
+    about_a_person = [event for event in events if event.empties]
+    for event in about_a_person:
+        told[event.uid].message = words(event)
+    Notification.objects.bulk_update([told[event.uid] for event in about_a_person], ["message"])
 
 
 def _shortages(items: dict[UUID, StockItem], wanted: Sequence[WantedCopies]) -> list[Shortage]:
@@ -426,9 +462,7 @@ def _fill_waiting(items: Mapping[UUID, StockItem], *, besides: Collection[UUID] 
     for line in Allocation.objects.filter(item_id__in=books).exclude(pk__in=besides).waiting():
         item = items[line.item_id]
         if quantity := min(item.available, line.missing):
-            movements.append(item.allocate(line, quantity))
-            if not line.missing:
-                line.wait_no_longer()
+            movements.append(item.fill(line, quantity))
             filled.append(line)
     _save_lines(filled, WAITED)
     return movements

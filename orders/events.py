@@ -31,6 +31,15 @@ class OrderPlaced(DomainEvent, name="orders.order_placed", version=1):
     total: Money
 
 
+class CopiesAwaited(DomainEvent, name="orders.copies_awaited", version=1):
+    """The order was placed though copies are missing; `quantity` of them, in all its lines, are waited for."""
+
+    order_id: UUID
+    number: str
+    customer_name: str = personal()
+    quantity: int
+
+
 class OrderConfirmed(DomainEvent, name="orders.order_confirmed", version=1):
     """The shop has promised the copies."""
 
@@ -76,6 +85,7 @@ class LineCancelled(DomainEvent, name="orders.line_cancelled", version=1):
 
     order_id: UUID
     number: str
+    customer_name: str = personal()
     line_id: UUID
     book_id: UUID
     title: str
@@ -130,6 +140,13 @@ class LinkRotated(DomainEvent, name="orders.link_rotated", version=1):
     number: str
 
 
+class LinkRequested(DomainEvent, name="orders.link_requested", version=1):
+    """The customer has lost the link, and named the order's number and their address: it is to be sent again."""
+
+    order_id: UUID
+    number: str
+
+
 class NoteAdded(DomainEvent, name="orders.note_added", version=1):
     """Staff wrote down something about the order, for each other."""
 
@@ -140,13 +157,6 @@ class NoteAdded(DomainEvent, name="orders.note_added", version=1):
 
 class CustomerErased(DomainEvent, name="orders.customer_erased", version=1):
     """The shop has forgotten who the customer was; `fields` were filled before, and `events` held personal data."""
-class LinkRequested(DomainEvent, name="orders.link_requested", version=1):
-    """The customer has lost the link, and named the order's number and their address: it is to be sent again."""
-
-    order_id: UUID
-    number: str
-
-
 
     order_id: UUID
     number: str

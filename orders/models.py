@@ -26,11 +26,12 @@ from bookshelf_site.money import Money
 from orders.errors import InvalidTransition, LastLine, NoLongerEditable, NothingToSplit, NotPending, OrdersStillOpen
 from orders.events import (
     ContactCorrected,
+    CopiesAwaited,
     CopiesPutBack,
     CustomerErased,
     LineCancelled,
-    LinkRotated,
     LinkRequested,
+    LinkRotated,
     NoteAdded,
     OrderCancelled,
     OrderConfirmed,
@@ -67,6 +68,11 @@ class CancelReason(models.TextChoices):
 class Fulfilment(models.TextChoices):
     COLLECT = "collect", "collected in the shop"
     SHIP = "ship", "sent to an address"
+
+
+def languages() -> list[tuple[str, str]]:
+    """In which a customer can be spoken to; asked for as a function, for another one is no migration."""
+    return list(settings.LANGUAGES)
 
 
 TRANSITIONS: dict[str, tuple[str, ...]] = {
@@ -243,7 +249,7 @@ class Order(Aggregate):
     customer_name = models.CharField(max_length=150)
     customer_email = models.EmailField(blank=True)
     phone = models.CharField(max_length=40, blank=True)
-    language = models.CharField(max_length=2, default="en", choices=settings.LANGUAGES)
+    language = models.CharField(max_length=10, default="en", choices=languages)
     fulfilment = models.CharField(max_length=7, choices=Fulfilment, default=Fulfilment.COLLECT)
     street = models.CharField(max_length=200, blank=True)
     city = models.CharField(max_length=100, blank=True)
@@ -415,6 +421,7 @@ class Order(Aggregate):
             LineCancelled(
                 order_id=self.id,
                 number=self.number,
+                customer_name=self.customer_name,
                 line_id=line.id,
                 book_id=line.book_id,
                 title=line.title,
@@ -423,6 +430,12 @@ class Order(Aggregate):
             )
         )
         return True
+
+    def await_copies(self, quantity: int) -> None:
+        """Say that so many copies of a new order are not here yet."""
+        self.raise_event(
+            CopiesAwaited(order_id=self.id, number=self.number, customer_name=self.customer_name, quantity=quantity)
+        )
 
     def put_back(self, line: OrderLine, quantity: int) -> None:
         """So many copies that were kept for the line are somebody else's to have; it waits again."""
@@ -538,6 +551,10 @@ class Order(Aggregate):
         self.token = new_token()
         self.raise_event(LinkRotated(order_id=self.id, number=self.number))
 
+    def request_link(self) -> None:
+        """The customer wants the link once more; it stays the same."""
+        self.raise_event(LinkRequested(order_id=self.id, number=self.number))
+
     def add_note(self, text: str) -> None:
         """Write down what the staff should know; the customer never sees it. Kept as an event alone."""
         text = checked_text("text", text, longest=NOTE_LENGTH)
@@ -546,10 +563,6 @@ class Order(Aggregate):
         self.raise_event(NoteAdded(order_id=self.id, number=self.number, text=text))
 
     def _move_to(self, wanted: Status) -> bool:
-    def request_link(self) -> None:
-        """The customer wants the link once more; it stays the same."""
-        self.raise_event(LinkRequested(order_id=self.id, number=self.number))
-
         """False if the order is there already. Raises InvalidTransition where the table has no such way."""
         if self.status == wanted:
             return False

@@ -60,7 +60,10 @@ def place_order(contact: Contact, lines: Sequence[LineRequest], *, external_refe
 def place_order_or_wait(contact: Contact, lines: Sequence[LineRequest], *, external_reference: str = "") -> Order:
     """Place an order whatever is there: what is missing waits for copies, and the order stays PENDING."""
     order, wanted = _placed(contact, lines, external_reference)
-    inventory.allocate_or_wait(order_id=order.id, order_number=order.number, wanted=wanted)
+    missing = inventory.allocate_or_wait(order_id=order.id, order_number=order.number, wanted=wanted)
+    if missing:
+        order.await_copies(missing)
+        order.save(update_fields=["updated_at"])
     return order
 
 

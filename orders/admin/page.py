@@ -16,6 +16,7 @@ from orders.events import CopiesPutBack, LineCancelled, NoteAdded, OrderReturned
 
 HAPPENINGS = {
     "orders.order_placed": gettext_lazy("Placed"),
+    "orders.copies_awaited": gettext_lazy("Waits for copies"),
     "orders.order_confirmed": gettext_lazy("Confirmed"),
     "orders.order_shipped": gettext_lazy("Shipped"),
     "orders.order_cancelled": gettext_lazy("Cancelled"),

@@ -161,7 +161,7 @@ def test_a_filter_is_kept_by_next_and_its_after_passes_over_the_rest(api: ApiCli
     second = api.get(first["next"]).json()
 
     assert (types(first), first["after"]) == (["orders.order_placed"], 2)
-    assert (types(second), second["next"], second["after"]) == (["orders.order_confirmed"], None, 4)
+    assert (types(second), second["next"], second["after"]) == (["orders.order_confirmed"], None, 6)
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,21 @@ from bookshelf_site.events.events import DeliveryRetried, DeliverySkipped, Event
 from bookshelf_site.events.schemas import file_name
 from bookshelf_site.money import Money
 from catalog.events import BookAdded, BookEdited, BookRepriced, BookRestored, BookWithdrawn
-from inventory.events import CopiesReceived, CopiesReturned, StockAdjusted, StockRanLow
+from inventory.events import (
+    CopiesReceived,
+    CopiesReturned,
+    NotificationRecorded,
+    StockAdjusted,
+    StockRanLow,
+    WaitingFilled,
+)
 from orders.events import (
     ContactCorrected,
+    CopiesAwaited,
     CopiesPutBack,
     CustomerErased,
     LineCancelled,
+    LinkRequested,
     LinkRotated,
     NoteAdded,
     OrderCancelled,
@@ -30,7 +39,6 @@ from orders.events import (
     OrderReturned,
     OrderShipped,
     OrderSplit,
-    LinkRequested,
     OrderSplitOff,
     PlacedLine,
 )
@@ -74,10 +82,17 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
     ("inventory.copies_returned", 1): CopiesReturned(
         book_id=BOOK, order_id=ORDER, line_id=LINE, quantity=1, is_damaged=True, on_hand=9
     ),
+    ("inventory.notification_recorded", 1): NotificationRecorded(
+        notification_id=EVENT, kind="order_placed", audience="customer", order_id=ORDER, book_id=None
+    ),
     ("inventory.stock_adjusted", 1): StockAdjusted(
         book_id=BOOK, kind="damaged", change=-1, on_hand=9, reason="fell into the bath"
     ),
     ("inventory.stock_ran_low", 1): StockRanLow(book_id=BOOK, available=3, threshold=3),
+    ("inventory.waiting_filled", 1): WaitingFilled(
+        book_id=BOOK, order_id=ORDER, order_number=NUMBER, line_id=LINE, quantity=2
+    ),
+    ("orders.copies_awaited", 1): CopiesAwaited(order_id=ORDER, number=NUMBER, customer_name=ALICE, quantity=2),
     ("orders.copies_put_back", 1): CopiesPutBack(
         order_id=ORDER, number=NUMBER, line_id=LINE, book_id=BOOK, title="The Great Gatsby", quantity=2
     ),
@@ -85,9 +100,17 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
         order_id=ORDER, number=NUMBER, fields=("customer_name", "note"), events=3
     ),
     ("orders.line_cancelled", 1): LineCancelled(
-        order_id=ORDER, number=NUMBER, line_id=LINE, book_id=BOOK, title="The Great Gatsby", quantity=2, total=PRICE
+        order_id=ORDER,
+        number=NUMBER,
+        customer_name=ALICE,
+        line_id=LINE,
+        book_id=BOOK,
+        title="The Great Gatsby",
+        quantity=2,
+        total=PRICE,
     ),
     ("orders.contact_corrected", 1): ContactCorrected(order_id=ORDER, number=NUMBER, changed=("phone",)),
+    ("orders.link_requested", 1): LinkRequested(order_id=ORDER, number=NUMBER),
     ("orders.link_rotated", 1): LinkRotated(order_id=ORDER, number=NUMBER),
     ("orders.note_added", 1): NoteAdded(order_id=ORDER, number=NUMBER, text="calls back on Monday"),
     ("orders.order_cancelled", 1): OrderCancelled(
@@ -110,7 +133,6 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
     ("orders.order_split", 1): OrderSplit(
         order_id=ORDER,
         number=NUMBER,
-    ("orders.link_requested", 1): LinkRequested(order_id=ORDER, number=NUMBER),
         split_into_id=OTHER_ORDER,
         split_into_number=OTHER_NUMBER,
         moved=(GATSBY,),

@@ -146,15 +146,19 @@ def test_a_delivery_and_a_shipment_at_once_both_count(book: Book) -> None:
 
 
 def test_a_notification_that_many_record_at_once_is_one() -> None:
-    record = partial(
-        services.record_notification,
-        event_uid=uuid7(),
-        kind=Notification.Kind.ORDER_CONFIRMED,
-        audience=Notification.Audience.CUSTOMER,
-        message="Order X confirmed for Alice Johnson",
-    )
+    event_uid = uuid7()
+
+    def record() -> None:
+        told = Notification(
+            event_uid=event_uid,
+            kind=Notification.Kind.ORDER_CONFIRMED,
+            audience=Notification.Audience.CUSTOMER,
+            message="Order X confirmed for Alice Johnson",
+        )
+        services.record_notifications([told])
 
     results = race([record] * 6)
 
     assert outcomes(results) == {"done": 6}
     assert Notification.objects.count() == 1
+    assert raised("inventory.notification_recorded") == 1

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from bookshelf_site.events import DomainEvent
+from bookshelf_site.events import DomainEvent, uuid7
 from bookshelf_site.events.delivery import deliver
 from bookshelf_site.events.models import Delivery, Event
 from bookshelf_site.events.signals import RECEIVERS
@@ -13,10 +13,11 @@ from catalog.events import BookAdded
 from catalog.models import Book
 from inventory import receivers
 from inventory.models import Notification, StockMovement
-from orders.events import OrderCancelled, OrderConfirmed, OrderPlaced, OrderShipped
+from inventory.services import receive_copies
+from orders.events import CopiesAwaited, LineCancelled, OrderCancelled, OrderConfirmed, OrderPlaced, OrderShipped
 from orders.models import Order
 from orders.services import cancel_order, confirm_order, ship_order
-from tests.given import a_book, an_order, books, ledger, stock, usd
+from tests.given import a_book, a_waiting_order, an_order, books, ledger, raised, stock, usd
 
 pytestmark = pytest.mark.django_db
 
@@ -24,9 +25,19 @@ ORDER_ID = UUID("0198c7a2-0000-7000-8000-000000000001")
 ALICE: dict[str, Any] = {"order_id": ORDER_ID, "number": "XQS725F3C", "customer_name": "Alice Johnson"}
 ORDER_EVENTS: list[tuple[DomainEvent, str, str]] = [
     (OrderPlaced(**ALICE, lines=(), total=usd("25.98")), "order_placed", "Order XQS725F3C placed by Alice Johnson"),
+    (
+        CopiesAwaited(**ALICE, quantity=2),
+        "copies_waiting",
+        "Order XQS725F3C for Alice Johnson waits for copies still to come: 2",
+    ),
     (OrderConfirmed(**ALICE), "order_confirmed", "Order XQS725F3C confirmed for Alice Johnson"),
     (OrderShipped(**ALICE, tracking=""), "order_shipped", "Order XQS725F3C shipped to Alice Johnson"),
     (OrderCancelled(**ALICE, reason="customer"), "order_cancelled", "Order XQS725F3C cancelled for Alice Johnson"),
+    (
+        LineCancelled(**ALICE, line_id=uuid7(), book_id=uuid7(), title="Emma", quantity=2, total=usd("0.00")),
+        "line_cancelled",
+        "Order XQS725F3C: 2 × Emma cancelled for Alice Johnson",
+    ),
 ]
 
 
@@ -53,6 +64,9 @@ def test_the_uids_are_keys_in_the_database_and_stay_as_they_are() -> None:
         "inventory.notify_order_confirmed",
         "inventory.notify_order_shipped",
         "inventory.notify_order_cancelled",
+        "inventory.notify_copies_awaited",
+        "inventory.notify_waiting_filled",
+        "inventory.notify_line_cancelled",
     }
 
 
@@ -121,6 +135,80 @@ def test_every_event_of_an_order_is_heard_under_its_cause() -> None:
 
     notification = Notification.objects.get(order_id=order.pk)
     assert notification.event_uid == Event.objects.get(name="orders.order_placed").uid
+
+
+def test_whoever_waits_is_told_so_once_for_all_lines() -> None:
+    one, other = books(2, copies=1)
+
+    order = a_waiting_order((one, 3), (other, 4))
+
+    number = order.number
+    assert [(kind, message) for kind, _, message, _ in noted()] == [
+        ("order_placed", f"Order {number} placed by Alice Johnson"),
+        ("copies_waiting", f"Order {number} for Alice Johnson waits for copies still to come: 5"),
+    ]
+
+
+def test_an_order_that_gets_all_its_copies_waits_for_none() -> None:
+    a_waiting_order((a_book(copies=3), 3))
+
+    assert raised("orders.copies_awaited") == 0
+
+
+def test_each_book_that_has_come_in_is_told_and_that_it_was_the_last() -> None:
+    emma, persuasion = a_book("Emma"), a_book("Persuasion")
+    order = a_waiting_order((emma, 2), (persuasion, 1))
+
+    receive_copies(book_id=emma.pk, quantity=1)
+    told_of_a_part = Notification.objects.filter(kind="copies_arrived").exists()
+    receive_copies(book_id=emma.pk, quantity=1)
+    receive_copies(book_id=persuasion.pk, quantity=1)
+
+    assert not told_of_a_part
+    assert list(
+        Notification.objects.filter(kind="copies_arrived").order_by("id").values_list("message", "book_id")
+    ) == [
+        (f"Order {order.number}: Emma has come in", emma.pk),
+        (f"Order {order.number}: Persuasion has come in; the order is complete", persuasion.pk),
+    ]
+
+
+def test_one_delivery_tells_everybody_who_waited_for_it() -> None:
+    book = a_book("Emma")
+    orders = [a_waiting_order((book, 1)) for _ in range(3)]
+
+    receive_copies(book_id=book.pk, quantity=2)
+
+    told = Notification.objects.filter(kind="copies_arrived")
+    assert set(told.values_list("order_id", flat=True)) == {order.pk for order in orders[:2]}
+
+
+def test_each_notification_is_news_and_names_nobody() -> None:
+    order = an_order((a_book(copies=10), 1))
+
+    notification = Notification.objects.get()
+    event = Event.objects.get(name="inventory.notification_recorded")
+    assert event.stream == f"inventory.notification:{order.pk}"
+    assert event.causation_id == notification.event_uid
+    assert (event.data, event.personal) == (
+        {
+            "notification_id": str(notification.pk),
+            "kind": "order_placed",
+            "audience": "customer",
+            "order_id": str(order.pk),
+            "book_id": None,
+        },
+        None,
+    )
+
+
+def test_what_is_noted_twice_is_news_once() -> None:
+    event = OrderConfirmed(**ALICE)
+
+    event.signal.send(sender=Order, event=event)
+    event.signal.send(sender=Order, event=event)
+
+    assert raised("inventory.notification_recorded") == 1
 
 
 def test_names_are_noted_as_the_customer_wrote_them() -> None:

@@ -316,14 +316,22 @@ def test_what_is_promised_is_told_by_line() -> None:
 def test_a_notification_is_recorded_once_per_event_kind_and_audience() -> None:
     uid = uuid7()
     for audience in (Notification.Audience.CUSTOMER, Notification.Audience.CUSTOMER, Notification.Audience.STAFF):
-        services.record_notification(
-            event_uid=uid, kind=Notification.Kind.ORDER_CONFIRMED, audience=audience, message="Order X confirmed"
+        services.record_notifications(
+            [
+                Notification(
+                    event_uid=uid,
+                    kind=Notification.Kind.ORDER_CONFIRMED,
+                    audience=audience,
+                    message="Order X confirmed",
+                )
+            ]
         )
 
     assert sorted(Notification.objects.values_list("audience", "message", "status")) == [
         ("customer", "Order X confirmed", "recorded"),
         ("staff", "Order X confirmed", "recorded"),
     ]
+    assert raised("inventory.notification_recorded") == 2
 
 
 def test_stock_that_is_low_is_listed(settings: Settings) -> None:

@@ -98,8 +98,8 @@ def _events_and_effects() -> Iterator[str]:
     owed = list(_owed())
     soak = [(receiver, uid) for receiver, uid in owed if receiver.startswith("soak.")]
     yield from _compared("effects", soak, _rows("SELECT receiver, event_uid FROM soak_effect"))
-    told = [uid for receiver, uid in owed if receiver.startswith("inventory.notify_order")]
-    noted = Notification.objects.filter(order_id__isnull=False).values_list("event_uid", flat=True)
+    told = [uid for receiver, uid in owed if receiver.startswith("inventory.notify_")]
+    noted = Notification.objects.values_list("event_uid", flat=True)
     yield from _compared("notifications", told, map(str, noted))
 
 
