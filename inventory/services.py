@@ -328,17 +328,30 @@ def record_low_stock(*, event_uid: UUID, book_id: UUID, available: int) -> None:
     """Note that the staff is to be told of a book that runs out."""
     title = StockItem.objects.of_book(book_id).book.title
     left = "1 copy is" if available == 1 else f"{available or 'no'} copies are"
-    record_notifications(
-        [
-            Notification(
-                event_uid=event_uid,
-                kind=Notification.Kind.STOCK_RAN_LOW,
-                audience=Notification.Audience.STAFF,
-                message=f"{title}: {left} left",
-                book_id=book_id,
-            )
-        ]
+    record_notification(
+        event_uid=event_uid,
+        kind=Notification.Kind.STOCK_RAN_LOW,
+        audience=Notification.Audience.STAFF,
+        message=f"{title}: {left} left",
+        book_id=book_id,
     )
+
+
+@unit_of_work
+def record_notification(
+    *,
+    event_uid: UUID,
+    kind: Notification.Kind,
+    audience: Notification.Audience,
+    message: str,
+    order_id: UUID | None = None,
+    book_id: UUID | None = None,
+) -> None:
+    """Note what somebody is to be told of an event, once."""
+    notification = Notification(
+        event_uid=event_uid, kind=kind, audience=audience, message=message, order_id=order_id, book_id=book_id
+    )
+    record_notifications([notification])
 
 
 @dataclass(frozen=True, kw_only=True)
