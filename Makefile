@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 PIP_TOOLS := pip-tools==7.6.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test check bench soak mutations lock
+.PHONY: help install install-dev run demo test check messages bench soak mutations lock
 
 help:
 	@echo 'make run | demo | test | check | bench | soak | mutations | install | lock'
@@ -101,6 +101,10 @@ openapi: .venv/installed-dev
 # What the log holds for ever: a new event or version gets its file by `check_event_schemas --write`.
 check-events: .venv/installed-dev
 	@DEBUG=1 DATABASE_URL=sqlite://:memory: $(MANAGE) check_event_schemas
+
+# The catalogues in locale/, from what code and templates say now; a new language: make messages LANGUAGE=es
+messages: .venv/installed-dev
+	@DEBUG=1 $(MANAGE) makemessages $(LANGUAGE)
 
 bench: .venv/installed-dev
 	@$(BIN)/python benchmarks/run.py

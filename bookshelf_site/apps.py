@@ -9,3 +9,6 @@ class SiteConfig(AppConfig):
     name = "bookshelf_site"
     label = "site"
     verbose_name = "Bookshelf"
+
+    def ready(self) -> None:
+        from bookshelf_site import checks  # noqa: F401  # registering the checks is the import's purpose

@@ -10,6 +10,8 @@ from typing import Final
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
 from bookshelf_site import probes
 from bookshelf_site.environment import Network
@@ -92,6 +94,17 @@ class RequestContextMiddleware:
             )
         response.headers["X-Request-ID"] = request_id
         return response
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """Speaks to customers as their browser asks, to staff and programs in English: nothing is half translated."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if not request.path_info.startswith(("/admin/", "/api/", "/docs/")):
+            super().process_request(request)
+            return
+        translation.activate(settings.LANGUAGE_CODE)
+        request.LANGUAGE_CODE = settings.LANGUAGE_CODE
 
 
 class ActorMiddleware:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from bookshelf_site.access.auth import needs
 from bookshelf_site.access.idempotency import answered_by
@@ -30,6 +30,7 @@ from orders.models import (
     Order,
     OrderLine,
     Status,
+    languages,
 )
 from orders.services import LineRequest
 
@@ -41,7 +42,7 @@ AN_ORDER: Final[dict[str, Any]] = {
 }
 LATEST_FIRST: Final = Ordering(key="placed_at", descending=True)
 OLDEST_FIRST: Final = Ordering(key="id")
-Language = Literal["en", "de", "fr"]
+Language = Annotated[Line, WithJsonSchema({"type": "string", "enum": [code for code, _ in languages()]})]
 Reason = Literal["customer", "out_of_stock", "duplicate", "fraud", "other"]
 OrderStatus = Annotated[Status, inline(Status)]
 
