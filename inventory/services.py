@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from bookshelf_site.errors import DomainError, InvalidValue
@@ -50,6 +50,19 @@ class MovedCopies:
     copies: int
     reason: str
     actor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """How a book's copies stand: here, promised to orders, and how many more all lines together wait for."""
+
+    on_hand: int = 0
+    allocated: int = 0
+    waiting: int = 0
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.allocated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +311,18 @@ def waiting_lines(order_id: UUID) -> list[UUID]:
 def waiting_orders() -> QuerySet[Allocation, UUID]:
     """The orders that have a line that waits, as their ids; it is a part of whatever query asks for it."""
     return Allocation.objects.waiting().order_by().values_list("order_id", flat=True)
+
+
+def shelves(book_ids: Collection[UUID]) -> dict[UUID, Shelf]:
+    """How the copies of these books stand, each of them; what was never stocked reads as zeros."""
+    missing = F("wanted") - F("allocated") - F("shipped")
+    lines = Allocation.objects.filter(item_id__in=book_ids).waiting().order_by().values_list("item_id")
+    waiting = dict(lines.annotate(waiting=Sum(missing)))
+    items = StockItem.objects.filter(pk__in=book_ids).values_list("pk", "on_hand", "allocated")
+    found = {
+        pk: Shelf(on_hand=on_hand, allocated=allocated, waiting=waiting.get(pk, 0)) for pk, on_hand, allocated in items
+    }
+    return {book_id: found.get(book_id, Shelf()) for book_id in book_ids}
 
 
 def moved_copies(order_id: UUID) -> list[MovedCopies]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,7 +17,7 @@ from bookshelf_site.money import Money
 from catalog.isbn import search_isbn
 from catalog.models import Book
 from inventory import services as inventory
-from inventory.services import MovedCopies, WantedCopies
+from inventory.services import MovedCopies, Shelf, WantedCopies
 from orders.errors import DuplicateReference, LinesWaiting, NotForSale, PriceChanged, StalePrice, UnsaleableLine
 from orders.models import MAX_LINES, MAX_QUANTITY, Contact, ContactChanges, Order, OrderLine, OrderQuerySet
 
@@ -233,15 +233,18 @@ class PromisedLine:
 
 def promised_lines(order: Order) -> list[PromisedLine]:
     """The lines of an order as the shelf sees them; of what is closed or cancelled nothing is missing any more."""
-    allocated = allocated_by_line([order])
-    return [
-        PromisedLine(
-            line=line,
-            allocated=allocated.get(line.pk, 0),
-            missing=line.quantity - allocated.get(line.pk, 0) if order.allowed and not line.cancelled_at else 0,
-        )
-        for line in order.lines.all()
-    ]
+    return promised_by_order([order])[order.pk]
+
+
+def promised_by_order(orders: Collection[Order]) -> dict[UUID, list[PromisedLine]]:
+    """The lines of these orders as the shelf sees them, by order."""
+    allocated = allocated_by_line(orders)
+    return {order.pk: [_promised(order, line, allocated) for line in order.lines.all()] for order in orders}
+
+
+def shelves_of(order: Order) -> dict[UUID, Shelf]:
+    """How the copies of its books stand, by book."""
+    return inventory.shelves([line.book_id for line in order.lines.all()])
 
 
 def waiting(orders: OrderQuerySet) -> OrderQuerySet:
@@ -261,6 +264,12 @@ def movements_of(order: Order) -> list[MovedCopies]:
 def search_orders(orders: OrderQuerySet, text: str) -> OrderQuerySet:
     """By number in any form, by customer or e-mail, or by a book on them: its title, or its ISBN in any form."""
     return orders.search(text) | orders.with_book(title=text, isbn=search_isbn(text) or "")
+
+
+def _promised(order: Order, line: OrderLine, allocated: Mapping[UUID, int]) -> PromisedLine:
+    here = allocated.get(line.pk, 0)
+    is_open = bool(order.allowed) and not line.cancelled_at
+    return PromisedLine(line=line, allocated=here, missing=line.quantity - here if is_open else 0)
 
 
 def _placed(
