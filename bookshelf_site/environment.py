@@ -122,7 +122,7 @@ def mail(name: str) -> dict[str, Any]:
     """Django's EMAIL_ settings from one URL; without it mail is printed instead of sent."""
     given = text(name)
     if not given:
-        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+        return {"EMAIL_BACKEND": "bookshelf_site.printed_mail.EmailBackend"}
     right = "smtp://USER:PASSWORD@HOST:PORT/?tls=1, or smtps:// for TLS from the first byte"
     try:
         parts = urlsplit(given)

@@ -132,3 +132,9 @@ class UnknownBook(DomainError):
 
     code = "not_found"
     status = 404
+
+
+class NotYetTried(DomainError):
+    """Its mail is still on its way, and is tried by itself until it is sent or refused."""
+
+    code = "not_yet_tried"

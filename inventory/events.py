@@ -57,6 +57,13 @@ class NotificationRecorded(DomainEvent, name="inventory.notification_recorded", 
     book_id: UUID | None
 
 
+class ResendRequested(DomainEvent, name="inventory.resend_requested", version=1):
+    """Staff want the mail of a notification sent once more, in its turn among what is told about the same order."""
+
+    notification_id: UUID
+    order_id: UUID | None
+
+
 class StockAdjusted(DomainEvent, name="inventory.stock_adjusted", version=1):
     """The shelf was put right by hand: a count, damage, loss or a correction; `change` may be negative."""
 

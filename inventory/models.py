@@ -21,6 +21,7 @@ from inventory.events import (
     CopiesReceived,
     CopiesReturned,
     NotificationRecorded,
+    ResendRequested,
     StockAdjusted,
     StockRanLow,
     WaitingFilled,
@@ -516,6 +517,16 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def latest_first(self) -> Self:
         return self.order_by("-created_at", "-id")
 
+    def locked(self) -> Self:
+        return self.select_for_update(no_key=True)
+
+    def untold(self) -> Self:
+        """What the staff is to be told and is in no digest yet."""
+        return self.filter(_IS_UNTOLD)
+
+
+_IS_UNTOLD = Q(audience="staff", status="recorded", digest__isnull=True)
+
 
 class Notification(models.Model):
     """What somebody is to be told: one row per event, kind and audience, and whether its mail went out."""
@@ -530,6 +541,8 @@ class Notification(models.Model):
         COPIES_WAITING = "copies_waiting"
         COPIES_ARRIVED = "copies_arrived"
         STOCK_RAN_LOW = "stock_ran_low"
+        MAIL_FAILED = "mail_failed"
+        DELIVERY_DIED = "delivery_died"
 
     class Audience(models.TextChoices):
         CUSTOMER = "customer"
@@ -541,6 +554,9 @@ class Notification(models.Model):
     class Status(models.TextChoices):
         RECORDED = "recorded"
         SENT = "sent"
+        PRINTED = "printed", "printed: no mail server is set"
+        NO_ADDRESS = "no_address", "no address"
+        WITHHELD = "withheld", "withheld: the customer is made up"
         FAILED = "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -551,30 +567,54 @@ class Notification(models.Model):
     book_id = models.UUIDField(null=True, editable=False)
     message = models.TextField(editable=False)
     channel = models.CharField(max_length=10, choices=Channel, default=Channel.EMAIL, editable=False)
-    status = models.CharField(max_length=8, choices=Status, default=Status.RECORDED, editable=False)
+    status = models.CharField(max_length=10, choices=Status, default=Status.RECORDED, editable=False)
     sent_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True, editable=False)
+    error = models.CharField(max_length=300, default="", editable=False, help_text="why its mail failed")
+    digest = models.UUIDField(null=True, editable=False, help_text="the mail that told the staff of it")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
         default_permissions = ("view",)
-        indexes: ClassVar = [models.Index(fields=["created_at", "id"], name="notification_created")]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at", "id"], name="notification_created"),
+            models.Index(fields=["id"], condition=_IS_UNTOLD, name="notification_untold"),
+            models.Index(fields=["digest"], condition=Q(digest__isnull=False), name="notification_digest"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["event_uid", "kind", "audience"], name="notification_once"),
             models.CheckConstraint(condition=~Q(status="sent") | Q(sent_at__isnull=False), name="notification_sent_at"),
         ]
+        permissions: ClassVar = [("resend_notification", "Can have mails sent again")]
 
     def __str__(self) -> str:
         return self.message
 
+    def note_mailed(self, status: Notification.Status, error: str = "") -> None:
+        """Say what came of its mail."""
+        self.status, self.error = status, error
+        self.sent_at = timezone.now() if status == self.Status.SENT else None
+
+    def open_again(self) -> None:
+        """As if nobody had been told yet."""
+        self.status, self.error, self.sent_at, self.digest = self.Status.RECORDED, "", None, None
+
+    @property
+    def stream(self) -> str:
+        """An order's notifications are one stream, a book's another."""
+        return f"{self._meta.label_lower}:{self.order_id or self.book_id or self.pk}"
+
     def recorded(self) -> NotificationRecorded:
-        """What others hear of it; an order's notifications are one stream, a book's another."""
+        """What others hear of it."""
         return NotificationRecorded(
-            stream=f"{self._meta.label_lower}:{self.order_id or self.book_id}",
+            stream=self.stream,
             notification_id=self.pk,
             kind=self.kind,
             audience=self.audience,
             order_id=self.order_id,
             book_id=self.book_id,
         )
+
+    def resend_requested(self) -> ResendRequested:
+        return ResendRequested(stream=self.stream, notification_id=self.pk, order_id=self.order_id)

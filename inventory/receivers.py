@@ -9,7 +9,7 @@ from django.dispatch import receiver
 from bookshelf_site.events import DomainEvent
 from bookshelf_site.events.erasure import ERASED
 from catalog.events import BookAdded
-from inventory import services
+from inventory import notices, services
 from inventory.events import StockRanLow, WaitingFilled
 from inventory.models import Notification
 from inventory.services import Arrival, OpeningStock
@@ -106,19 +106,16 @@ def notify_stock_ran_low(sender: object, event: StockRanLow, **kwargs: object) -
 def erase_customer(sender: object, event: CustomerErased, **kwargs: object) -> None:
     """What the customer was told is said again, by events that no longer name them."""
     services.reword_notifications(order_id=event.order_id, words=_told)
+    notices.forget_errors(order_id=event.order_id)
 
 
 def _tell_customer(event: OrderEvent, kind: Notification.Kind) -> None:
-    services.record_notifications(
-        [
-            Notification(
-                event_uid=event.uid,
-                kind=kind,
-                audience=Notification.Audience.CUSTOMER,
-                message=_told(event),
-                order_id=event.order_id,
-            )
-        ]
+    services.record_notification(
+        event_uid=event.uid,
+        kind=kind,
+        audience=Notification.Audience.CUSTOMER,
+        message=_told(event),
+        order_id=event.order_id,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bookshelf_site.events import unit_of_work
 from bookshelf_site.events.erasure import erase_personal
+from bookshelf_site.events.models import Event
 from orders.errors import OrdersStillOpen, UnknownOrder
 from orders.models import Order, OrderQuerySet
 from orders.numbers import normalise_number
@@ -43,6 +44,8 @@ def _erase(found: OrderQuerySet) -> list[ErasedOrder]:
 
 def _erase_one(order: Order) -> ErasedOrder | None:
     events = erase_personal(order.timeline)
+    # a letter that is being sent can't say any more that it was: it is tried again, and finds nobody to write to
+    erase_personal(Event.objects.filter(stream=f"inventory.notification:{order.pk}"))
     if not order.erase_customer(events=events):
         return None
     order.save()

@@ -155,6 +155,13 @@ class NoteAdded(DomainEvent, name="orders.note_added", version=1):
     text: str = personal()
 
 
+class StaffDigestComposed(DomainEvent, name="orders.staff_digest_composed", version=1):
+    """What the staff was not told yet is to go out in one mail."""
+
+    digest_id: UUID
+    notices: int
+
+
 class CustomerErased(DomainEvent, name="orders.customer_erased", version=1):
     """The shop has forgotten who the customer was; `fields` were filled before, and `events` held personal data."""
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.dispatch import receiver
 
-from inventory.events import CopiesReturned
+from inventory.events import CopiesReturned, NotificationRecorded, ResendRequested
 from orders import services
+from orders.events import LinkRequested, StaffDigestComposed
+from orders.mail import digest, notifications
+from orders.mail.post import TRIES
+
+LEASE = timedelta(minutes=2)
+"""A mail server may be slow at each of its answers."""
 
 
 @receiver(CopiesReturned.signal, dispatch_uid="orders.note_return", alone=True)
@@ -14,3 +22,43 @@ def note_return(sender: object, event: CopiesReturned, **kwargs: object) -> None
     services.note_return(
         order_id=event.order_id, line_id=event.line_id, quantity=event.quantity, is_damaged=event.is_damaged
     )
+
+
+@receiver(
+    [NotificationRecorded.signal, ResendRequested.signal],
+    dispatch_uid="orders.mail_notification",
+    external=True,
+    ordered=True,
+    max_attempts=TRIES,
+    lease=LEASE,
+    record=notifications.record_mail,
+)
+def mail_notification(sender: object, event: NotificationRecorded | ResendRequested, **kwargs: object) -> object:
+    """What is to be told to an order's customer goes out as a mail, one after the other."""
+    return notifications.mail_notification(event)
+
+
+@receiver(
+    LinkRequested.signal,
+    dispatch_uid="orders.mail_link",
+    external=True,
+    ordered=True,
+    max_attempts=TRIES,
+    lease=LEASE,
+)
+def mail_link(sender: object, event: LinkRequested, **kwargs: object) -> None:
+    """A customer who has lost the link gets it again."""
+    notifications.mail_link(event)
+
+
+@receiver(
+    StaffDigestComposed.signal,
+    dispatch_uid=digest.RECEIVER,
+    external=True,
+    max_attempts=TRIES,
+    lease=LEASE,
+    record=digest.record_digest,
+)
+def mail_staff_digest(sender: object, event: StaffDigestComposed, **kwargs: object) -> object:
+    """What the staff should know goes out in one mail."""
+    return digest.mail_digest(event)

@@ -9,7 +9,7 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
-_APPS = ("catalog", "orders", "inventory", "events", "access")
+_APPS = ("catalog", "orders", "inventory", "events", "access", "webhooks")
 
 _VIEW = Q(codename__startswith="view_", content_type__app_label__in=_APPS)
 
@@ -23,6 +23,7 @@ _BOOKSELLER = [
     "orders.cancel_order",
     "inventory.receive_copies",
     "inventory.adjust_stock",
+    "inventory.resend_notification",
 ]
 
 _INTEGRATION = [
@@ -32,10 +33,14 @@ _INTEGRATION = [
     "orders.change_order",
     "orders.confirm_order",
     "orders.cancel_order",
+    "webhooks.view_webhook",
+    "webhooks.add_webhook",
+    "webhooks.change_webhook",
+    "webhooks.delete_webhook",
 ]
 
-_HIDDEN = Q(content_type__app_label="access")
-"""Who holds which key is the managers' business."""
+_HIDDEN = Q(content_type__app_label__in=["access", "webhooks"])
+"""Who holds which key, and who is told what at which address, is the managers' business."""
 
 
 def _named(names: list[str]) -> Q:
@@ -52,6 +57,7 @@ GROUPS: dict[str, Q] = {
     "Integration": (_VIEW & ~_HIDDEN) | _named(_INTEGRATION),
     "Manager": (
         Q(content_type__app_label__in=_APPS) & ~Q(codename__startswith="delete_")
+        | _named(["webhooks.delete_webhook"])
         | Q(content_type__app_label="auth", content_type__model__in=["user", "group"])
     ),
 }

@@ -16,6 +16,7 @@ from catalog.models import Book
 from inventory import services as inventory
 from inventory.models import StockMovement
 from orders import services as orders
+from orders.mail.notifications import FICTIONAL
 from orders.models import CancelReason, Contact, Fulfilment, Order
 from orders.services import LineRequest
 
@@ -34,7 +35,7 @@ def is_empty() -> bool:
 
 def fill() -> None:
     """Stock the shelves and let a few customers in."""
-    with acting(actor="demo shop"):
+    with acting(actor=FICTIONAL):
         _import_books()
         _take_orders()
         _work_on_the_shelf()

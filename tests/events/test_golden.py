@@ -20,6 +20,7 @@ from inventory.events import (
     CopiesReceived,
     CopiesReturned,
     NotificationRecorded,
+    ResendRequested,
     StockAdjusted,
     StockRanLow,
     WaitingFilled,
@@ -41,6 +42,7 @@ from orders.events import (
     OrderSplit,
     OrderSplitOff,
     PlacedLine,
+    StaffDigestComposed,
 )
 from tests.conftest import ROOT
 
@@ -85,6 +87,7 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
     ("inventory.notification_recorded", 1): NotificationRecorded(
         notification_id=EVENT, kind="order_placed", audience="customer", order_id=ORDER, book_id=None
     ),
+    ("inventory.resend_requested", 1): ResendRequested(notification_id=EVENT, order_id=ORDER),
     ("inventory.stock_adjusted", 1): StockAdjusted(
         book_id=BOOK, kind="damaged", change=-1, on_hand=9, reason="fell into the bath"
     ),
@@ -130,6 +133,7 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
         is_damaged=True,
     ),
     ("orders.order_shipped", 1): OrderShipped(order_id=ORDER, number=NUMBER, customer_name=ALICE, tracking="1Z999"),
+    ("orders.staff_digest_composed", 1): StaffDigestComposed(digest_id=EVENT, notices=3),
     ("orders.order_split", 1): OrderSplit(
         order_id=ORDER,
         number=NUMBER,

@@ -166,7 +166,7 @@ def test_another_database_is_refused_without_showing_its_password(value, given):
 
 
 def test_mail_is_printed_unless_a_server_is_named():
-    assert environment.mail("VALUE") == {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    assert environment.mail("VALUE") == {"EMAIL_BACKEND": "bookshelf_site.printed_mail.EmailBackend"}
 
 
 @pytest.mark.parametrize(
