@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bookshelf_site.event_feed.api import router as events
 from bookshelf_site.json_api import JsonApi
+from bookshelf_site.webhooks.api import router as webhooks
 from catalog.api import router as books
 from inventory.api import notifications, stock
 from orders.api import router as orders
@@ -22,3 +23,4 @@ api.add_router("/orders", orders, tags=["Orders"])
 api.add_router("/stock", stock, tags=["Stock"])
 api.add_router("/notifications", notifications, tags=["Notifications"])
 api.add_router("/events", events, tags=["Events"])
+api.add_router("/webhooks", webhooks, tags=["Webhooks"])

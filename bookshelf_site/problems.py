@@ -75,6 +75,7 @@ CODES: Final[dict[str, Code]] = {
         409, "Copies are promised", "The shelf would hold fewer copies than orders were promised."
     ),
     "duplicate": Code(409, "Already there", "What should be unique is taken, by what `existing_id` names."),
+    "webhook_disabled": Code(409, "Webhook disabled", "It is told nothing until it is enabled again."),
     "idempotency_in_progress": Code(
         409, "Still running", "The first request with this `Idempotency-Key` is in flight: send it again after a while."
     ),

@@ -137,6 +137,7 @@ INSTALLED_APPS = [
     "bookshelf_site",
     "bookshelf_site.events",
     "bookshelf_site.access",
+    "bookshelf_site.webhooks",
     "bookshelf_site.staff",
     "catalog",
     "orders",

@@ -171,6 +171,7 @@ class Delivery(models.Model):
             models.Index(fields=["due", "id"], condition=Q(status="pending"), name="delivery_owed"),
             models.Index(fields=["receiver", "target", "stream", "event"], condition=IS_IN_LINE, name="delivery_line"),
             models.Index(fields=["receiver"], condition=Q(status="dead"), name="delivery_dead"),
+            models.Index(fields=["target", "id"], condition=~Q(target=""), name="delivery_target"),
             models.Index(fields=["done_at"], condition=Q(status="done"), name="delivery_settled"),
         ]
         constraints: ClassVar = [
