@@ -61,6 +61,8 @@ def configuration(log_format: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "gunicorn.error": {"handlers": [], "propagate": True},
+            # It says at each start that it can't draw pixels; the desk's barcodes are drawn as SVG.
+            "pyBarcode": {"level": "WARNING"},
         },
     }
 

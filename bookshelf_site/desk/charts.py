@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,10 +11,10 @@ from typing import Final
 WIDTH: Final = 600
 HEIGHT: Final = 230
 LEFT: Final = 62
-RIGHT: Final = 10
+RIGHT: Final = 22
 TOP: Final = 14
 BOTTOM: Final = 34
-ROW: Final = 50
+ROW: Final = 44
 LONGEST_LABEL: Final = 46
 STEPS: Final = 4
 
@@ -169,7 +170,7 @@ def round_steps(most: Decimal) -> list[Decimal]:
     rough = max(most / STEPS, Decimal(1))
     power = Decimal(10) ** rough.adjusted()
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    count = max(int(-(-most // step)), 1)
+    count = max(math.ceil(most / step), 1)
     return [step * place for place in range(count + 1)]
 
 

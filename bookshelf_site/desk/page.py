@@ -37,15 +37,15 @@ class Panel:
     """A chart with what is said above it, and when its figures were true."""
 
     chart: Chart
-    headline: str
     at: datetime
+    headline: str = ""
 
 
 def desk_of(user: User) -> dict[str, Any]:
     """What the start page shows to this member of staff."""
     context: dict[str, Any] = {
         "title": _("Today"),
-        "subtitle": date_format(timezone.localdate(), "DATE_FORMAT"),
+        "subtitle": _today(),
         "tasks": list(tasks_of(user)),
         "shortcuts": [(reverse(name), label) for permission, name, label in SHORTCUTS if may(user, permission)],
         "panels": [],
@@ -75,9 +75,7 @@ def trade_panels() -> list[Panel]:
 
 def best_sellers_panel(*, links: bool) -> Panel:
     best = figures.kept_if_slow("best_sellers", figures.best_sellers)
-    copies = sum(one.copies for one in best.figures)
-    headline = ngettext("%(count)d copy", "%(count)d copies", copies) % {"count": copies}
-    return Panel(chart=best_sellers_chart(best.figures, links=links), headline=headline, at=best.at)
+    return Panel(chart=best_sellers_chart(best.figures, links=links), at=best.at)
 
 
 def sales_chart(days: Sequence[Day], *, total: Money) -> Chart:
@@ -133,6 +131,11 @@ def stock_chart(stock: StockValue) -> Chart:
         columns=(_("Copies"), _("Value")),
         total=str(stock.total),
     )
+
+
+def _today() -> str:
+    today = timezone.localdate()
+    return f"{date_format(today, 'l')}, {date_format(today, 'DATE_FORMAT')}"
 
 
 def _by_day(days: Sequence[Day], value: Callable[[Day], Decimal], text: Callable[[Day], str]) -> list[Figure]:

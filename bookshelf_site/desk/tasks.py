@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from bookshelf_site.events.models import Delivery
+from bookshelf_site.webhooks.models import Webhook
 from inventory.models import Notification, StockItem
 from orders import services as orders
 from orders.models import Order
@@ -25,7 +27,6 @@ class Duty:
 
     name: str
     label: Any
-    nothing: Any
     model: str
     filters: dict[str, str]
     count: Callable[[], int]
@@ -37,8 +38,11 @@ class Duty:
         return f"{app_label}.view_{model}"
 
     @property
+    def has_list(self) -> bool:
+        return any(str(model._meta.label_lower) == self.model for model in admin.site._registry)
+
+    @property
     def url(self) -> str:
-        """Raises NoReverseMatch where the model has no list."""
         page = reverse(f"admin:{self.model.replace('.', '_')}_changelist")
         return f"{page}?{urlencode(self.filters)}"
 
@@ -49,7 +53,6 @@ class Task:
 
     name: str
     label: str
-    nothing: str
     url: str
     count: int
     is_trouble: bool
@@ -59,7 +62,6 @@ DUTIES: Final = (
     Duty(
         name="confirm",
         label=gettext_lazy("Orders to confirm"),
-        nothing=gettext_lazy("no order to confirm"),
         model="orders.order",
         filters={"status__exact": "PENDING", "copies": "here"},
         count=lambda: orders.not_waiting(Order.objects.pending()).count(),
@@ -67,7 +69,6 @@ DUTIES: Final = (
     Duty(
         name="ship",
         label=gettext_lazy("Orders to pack and hand over"),
-        nothing=gettext_lazy("no order to pack"),
         model="orders.order",
         filters={"status__exact": "CONFIRMED"},
         count=lambda: Order.objects.confirmed().count(),
@@ -75,7 +76,6 @@ DUTIES: Final = (
     Duty(
         name="waiting",
         label=gettext_lazy("Orders waiting for copies"),
-        nothing=gettext_lazy("no order waits for copies"),
         model="orders.order",
         filters={"copies": "waiting"},
         count=lambda: orders.waiting(Order.objects.all()).count(),
@@ -83,7 +83,6 @@ DUTIES: Final = (
     Duty(
         name="low",
         label=gettext_lazy("Books running low"),
-        nothing=gettext_lazy("no book runs low"),
         model="inventory.stockitem",
         filters={"level": "low"},
         count=lambda: StockItem.objects.low().count(),
@@ -91,16 +90,30 @@ DUTIES: Final = (
     Duty(
         name="mails",
         label=gettext_lazy("Mails that failed"),
-        nothing=gettext_lazy("every mail went out"),
         model="inventory.notification",
         filters={"status__exact": "failed"},
         count=lambda: Notification.objects.filter(status=Notification.Status.FAILED).count(),
         is_trouble=True,
     ),
     Duty(
+        name="webhooks-failing",
+        label=gettext_lazy("Webhooks that fail"),
+        model="webhooks.webhook",
+        filters={"status__exact": "enabled", "failures__gt": "0"},
+        count=lambda: Webhook.objects.enabled().filter(failures__gt=0).count(),
+        is_trouble=True,
+    ),
+    Duty(
+        name="webhooks-off",
+        label=gettext_lazy("Webhooks switched off because they failed"),
+        model="webhooks.webhook",
+        filters={"disabled_reason__in": "failing,gone"},
+        count=lambda: Webhook.objects.filter(disabled_reason__in=["failing", "gone"]).count(),
+        is_trouble=True,
+    ),
+    Duty(
         name="dead",
         label=gettext_lazy("Dead letters"),
-        nothing=gettext_lazy("no dead letter"),
         model="events.delivery",
         filters={"status__exact": "dead"},
         count=lambda: Delivery.objects.dead().count(),
@@ -117,12 +130,11 @@ def may(user: User, permission: str) -> bool:
 def tasks_of(user: User) -> Iterator[Task]:
     """What of the shop's work the user may look at, in the order in which a day goes."""
     for duty in DUTIES:
-        if not may(user, duty.permission):
+        if not (may(user, duty.permission) and duty.has_list):
             continue
         yield Task(
             name=duty.name,
             label=str(duty.label),
-            nothing=str(duty.nothing),
             url=duty.url,
             count=duty.count(),
             is_trouble=duty.is_trouble,

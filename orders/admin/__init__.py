@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,11 +20,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from bookshelf_site.admin import ServiceAdmin, short_time
+from bookshelf_site.admin import short_time
 from orders import services
 from orders.admin.forms import CancelForm, ContactForm, NewLineInline, NoteForm
-from orders.admin.page import LineQuestion, happening
+from orders.admin.page import LineQuestion, ShownLine, happening, shown_lines
+from orders.admin.papers import PapersAdmin
+from orders.errors import InvalidTransition, LinesWaiting
 from orders.models import Order, OrderLine, OrderQuerySet, Status
+
+
+def ship_or_say_why(order: Order, *, tracking: str = "") -> None:
+    """An order that waits for copies is refused for that, not for what it has to become before."""
+    try:
+        services.ship_order(order_id=order.pk, tracking=tracking)
+    except InvalidTransition as refused:
+        if waiting := [one.line for one in services.promised_lines(order) if one.missing]:
+            raise LinesWaiting(lines=[(line.pk, line.title) for line in waiting]) from refused
+        raise
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -41,7 +53,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(ServiceAdmin):
+class OrderAdmin(PapersAdmin):
     form = ContactForm
     list_display = ("number", "customer_name", "listed_status", "total", "line_count", "placed")
     list_filter = ("status", WaitingFilter, "placed_at", "fulfilment")
@@ -49,7 +61,7 @@ class OrderAdmin(ServiceAdmin):
     search_fields = ("number",)
     search_help_text = gettext_lazy("Number, customer, e-mail, or a book's title or ISBN")
     ordering = ("-placed_at", "-id")
-    actions = ("confirm", "ship", "cancel")
+    actions = ("confirm", "ship", "cancel", "print_slips", "print_picks", "print_receipts")
     fieldsets = [
         (gettext_lazy("Customer"), {"fields": ["customer_name", "customer_email", ("phone", "language"), "note"]}),
         (
@@ -135,23 +147,25 @@ class OrderAdmin(ServiceAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         order: Order | None = kwargs.get("obj")
         if order:
-            lines = services.promised_lines(order)
+            lines = shown_lines(order, request.user)
             context |= {
                 "order": order,
                 "lines": lines,
+                "shows_shelf": any(line.shelf for line in lines),
                 "waits": any(line.missing for line in lines),
                 "moved": services.movements_of(order),
                 "splits": order.splits.order_by("placed_at", "id"),
                 "timeline": [happening(event) for event in order.timeline],
-                "can": self._what_may_be_done(request, order),
+                "can": self._what_may_be_done(request, order, lines),
                 "note_form": NoteForm(auto_id="id_note_%s"),
                 "show_save_and_add_another": False,
             }
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _what_may_be_done(self, request: HttpRequest, order: Order) -> dict[str, bool]:
+    def _what_may_be_done(self, request: HttpRequest, order: Order, lines: Sequence[ShownLine]) -> dict[str, bool]:
+        waits = any(line.missing for line in lines)
         return {
-            "confirm": "CONFIRMED" in order.allowed and self.has_confirm_permission(request),
+            "confirm": "CONFIRMED" in order.allowed and not waits and self.has_confirm_permission(request),
             "ship": "SHIPPED" in order.allowed and self.has_ship_permission(request),
             "cancel": "CANCELLED" in order.allowed and self.has_cancel_permission(request),
             "cancel_line": order.status == Status.PENDING and self.has_cancel_permission(request),
@@ -169,7 +183,7 @@ class OrderAdmin(ServiceAdmin):
 
     @admin.action(description=gettext_lazy("Ship the selected orders"), permissions=["ship"])
     def ship(self, request: HttpRequest, queryset: OrderQuerySet) -> None:
-        self.attempt(request, queryset, lambda order: services.ship_order(order_id=order.pk), _("shipped"))
+        self.attempt(request, queryset, ship_or_say_why, _("shipped"))
 
     @admin.action(description=gettext_lazy("Cancel the selected orders…"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: OrderQuerySet) -> HttpResponse | None:
@@ -236,7 +250,7 @@ class OrderAdmin(ServiceAdmin):
             self.attempt(
                 request,
                 orders,
-                lambda order: services.ship_order(order_id=order.pk, tracking=tracking),
+                lambda order: ship_or_say_why(order, tracking=tracking),
                 _("shipped"),
             )
 

@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import prefetch_related_objects
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bookshelf_site.events.erasure import ERASED
 from bookshelf_site.events.models import Event
+from orders import services
 from orders.events import CopiesPutBack, LineCancelled, NoteAdded, OrderReturned, OrderSplit, OrderSplitOff
+from orders.models import Order, OrderLine
+from orders.services import Shelf
 
 HAPPENINGS = {
     "orders.order_placed": gettext_lazy("Placed"),
@@ -44,6 +49,16 @@ class Happening:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShownLine:
+    """A line, what is set aside for it, and how the book's copies stand, if whoever looks may know."""
+
+    line: OrderLine
+    allocated: int
+    missing: int
+    shelf: Shelf | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LineQuestion:
     """What may be done to a line once somebody has said yes: what it means, and what is said when it is done."""
 
@@ -51,6 +66,17 @@ class LineQuestion:
     meaning: str
     ask: Callable[[], object]
     done: str
+
+
+def shown_lines(order: Order, user: AbstractBaseUser | AnonymousUser) -> list[ShownLine]:
+    """The lines as staff read them."""
+    prefetch_related_objects([order], "lines__book")
+    may_look: bool = user.has_perm("inventory.view_stockitem")  # type: ignore[union-attr]  # whoever is signed in may be asked
+    shelves = services.shelves_of(order) if may_look else {}
+    return [
+        ShownLine(line=one.line, allocated=one.allocated, missing=one.missing, shelf=shelves.get(one.line.book_id))
+        for one in services.promised_lines(order)
+    ]
 
 
 def happening(event: Event) -> Happening:
