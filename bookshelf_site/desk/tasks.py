@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.urls import reverse
@@ -39,7 +40,7 @@ class Duty:
 
     @property
     def has_list(self) -> bool:
-        return any(str(model._meta.label_lower) == self.model for model in admin.site._registry)
+        return admin.site.is_registered(apps.get_model(self.model))
 
     @property
     def url(self) -> str:
