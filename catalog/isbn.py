@@ -12,6 +12,7 @@ FORM = re.compile(
     r"(?:(?:URN:)?ISBN(?:10(?=:?.{10}$)|13(?=:?97[89]))?:?|EAN(?:13)?:?)?"
     r"(?:(?P<thirteen>[0-9]{13})(?:[0-9]{2}|[0-9]{5})?|(?P<ten>[0-9]{9}[0-9X]))"  # with the add-on of a scan
 )
+AS_KEPT = re.compile(r"97(?:8[0-9]|9[1-9])[0-9]{9}")
 PREFIX = re.compile(r"(?:URN:)?(?:ISBN|EAN):?")
 SEPARATORS = frozenset({"Pd", "Zs", "Cc", "Cf"})  # dashes, spaces, line ends of scanners, soft hyphens
 MINUS = "\u2212"
@@ -26,6 +27,8 @@ def normalise_isbn(text: str) -> str:
 
     Raises InvalidIsbn; an ISBN that is returned has a Bookland prefix and the right check digit.
     """
+    if AS_KEPT.fullmatch(text) and _is_checked(text):
+        return text  # most are, and a feed has many
     compact = _compact(text)
     written = FORM.fullmatch(compact)
     if written is None:
@@ -56,6 +59,10 @@ def _checked(number: str) -> str:
         return isbn.validate(number, convert=True)
     except ValidationError:
         raise InvalidIsbn("its check digit does not fit: one of the digits is wrong, or two are swapped") from None
+
+
+def _is_checked(number: str) -> bool:
+    return (sum(map(int, number[::2])) + 3 * sum(map(int, number[1::2]))) % 10 == 0
 
 
 def _what_is_wrong(compact: str) -> str:

@@ -121,10 +121,16 @@ class Plan:
 
 def _import_chunk(chunk: Sequence[BookRecord], terms: Terms, report: ImportReport) -> None:
     isbns = [record.isbn for record in chunk]
-    plan = Plan.of(chunk, Book.objects.by_isbn(isbns), terms)
-    if not plan.changes_nothing:
-        plan = _take_over_at_last(chunk, isbns, terms)
-    plan.count(report)
+    plan = _plan_of_no_change(chunk, Book.objects.by_isbn(isbns), terms)
+    (plan or _take_over_at_last(chunk, isbns, terms)).count(report)
+
+
+def _plan_of_no_change(chunk: Sequence[BookRecord], books: Mapping[str, Book], terms: Terms) -> Plan | None:
+    """A chunk that changes nothing is found out without a lock; None for all others."""
+    if any(record.title and record.isbn not in books for record in chunk):
+        return None  # there is a book to be added: no need to compare the others twice
+    plan = Plan.of(chunk, books, terms)
+    return plan if plan.changes_nothing else None
 
 
 def _take_over_at_last(chunk: Sequence[BookRecord], isbns: Sequence[str], terms: Terms) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.entities import html5
@@ -86,7 +87,8 @@ class MessageParser:
         self._expat.EntityDeclHandler = self._declare_entity
         self._expat.AttlistDeclHandler = self._declare_attribute
         self._expat.StartNamespaceDeclHandler = self._declare_prefix
-        # ElementTree's own handlers would take as long again
+        # ElementTree's own handlers would take as long again; what is outside of products is thrown away in C
+        self._expat.CharacterDataHandler = deque[str](maxlen=0).append
         self._expat.StartElementHandler = self._start
         self._expat.EndElementHandler = self._end
         self._names = Names("")
