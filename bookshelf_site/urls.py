@@ -1,11 +1,10 @@
 """Every address of the site; probes are answered before, by `middleware.ProbeMiddleware`."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from bookshelf_site import problems, views
 from bookshelf_site.api import api
-from orders.views import order_status
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
@@ -13,7 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.landing, name="landing"),
     path("docs/problems/", views.problems, name="problems"),
     path("docs/problems/<slug:code>", views.problem, name="problem"),
-    path("o/<str:token>/", order_status, name="order-status"),
+    path("", include("orders.urls")),
     path("admin/", admin.site.urls),
 ]
 

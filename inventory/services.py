@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
 from bookshelf_site.errors import DomainError, InvalidValue
@@ -301,6 +301,21 @@ def adjust_stock(*, book_id: UUID, change: int, kind: StockMovement.Kind, reason
 def allocated_by_line(order_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many copies are promised to each line of these orders."""
     return Allocation.objects.filter(order_id__in=order_ids).allocated_by_line()
+
+
+def returned_by_line(order_id: UUID) -> dict[UUID, int]:
+    """How many copies of each line of the order have come back, of those of which any have."""
+    lines = Allocation.objects.of_order(order_id).filter(returned__gt=0)
+    return dict(lines.values_list("line_id", "returned"))
+
+
+def settled_copies(order_id: OuterRef) -> QuerySet[Allocation, int]:
+    """How many copies of an order are allocated or came back; it is a part of whatever query asks for it.
+
+    While the order's own row stays as it is, this only grows: it differs whenever one of the two does.
+    """
+    lines = Allocation.objects.filter(order_id=order_id).order_by().values("order_id")
+    return lines.annotate(settled=Sum(F("allocated") + F("returned"))).values_list("settled", flat=True)
 
 
 def waiting_lines(order_id: UUID) -> list[UUID]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue
@@ -19,7 +20,17 @@ from catalog.models import Book
 from inventory import services as inventory
 from inventory.services import MovedCopies, Shelf, WantedCopies
 from orders.errors import DuplicateReference, LinesWaiting, NotForSale, PriceChanged, StalePrice, UnsaleableLine
-from orders.models import MAX_LINES, MAX_QUANTITY, Contact, ContactChanges, Order, OrderLine, OrderQuerySet
+from orders.models import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    CancelReason,
+    Contact,
+    ContactChanges,
+    Order,
+    OrderLine,
+    OrderQuerySet,
+    Status,
+)
 
 MOVED = (
     "status",
@@ -94,6 +105,16 @@ def cancel_order(*, order_id: UUID, reason: str, note: str = "") -> Order:
     if order.cancel(reason=reason, note=note):
         inventory.release_copies(order_id=order.id)
         order.save(update_fields=MOVED)
+    return order
+
+
+@unit_of_work
+def cancel_as_customer(*, order_id: UUID) -> Order:
+    """The customer calls the order off by themselves. Raises NotPending once the shop has confirmed it."""
+    order = Order.objects.locked().get(pk=order_id)
+    if order.status != Status.CANCELLED:
+        order.refuse_unless_pending()
+        return cancel_order(order_id=order_id, reason=CancelReason.CUSTOMER)
     return order
 
 
@@ -240,6 +261,16 @@ def promised_by_order(orders: Collection[Order]) -> dict[UUID, list[PromisedLine
     """The lines of these orders as the shelf sees them, by order."""
     allocated = allocated_by_line(orders)
     return {order.pk: [_promised(order, line, allocated) for line in order.lines.all()] for order in orders}
+
+
+def returned_by_line(order: Order) -> dict[UUID, int]:
+    """How many copies of each line the customer brought back, of those of which any were."""
+    return inventory.returned_by_line(order.pk)
+
+
+def with_settled_copies(orders: OrderQuerySet) -> OrderQuerySet:
+    """Each with `settled`, which tells by itself, without its lines, whether its copies stand as they stood."""
+    return orders.annotate(settled=Subquery(inventory.settled_copies(OuterRef("pk"))))
 
 
 def shelves_of(order: Order) -> dict[UUID, Shelf]:
