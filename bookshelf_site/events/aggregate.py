@@ -82,12 +82,13 @@ class AggregateQuerySet(models.QuerySet[A]):
         """
         aggregates = list(objs)
         with unit_of_work:
-            self._write(aggregates, [self.model._meta.get_field(name) for name in fields])
+            self._write(aggregates, list(fields))
             _emit_raised(aggregates)
         return len(aggregates)
 
-    def _write(self, aggregates: Sequence[A], fields: Sequence[models.Field[Any, Any]]) -> None:
+    def _write(self, aggregates: Sequence[A], names: Sequence[str]) -> None:
         connection, meta = transaction.get_connection(self.db), self.model._meta
+        fields: list[Any] = [meta.get_field(name) for name in names]
         quoted = connection.ops.quote_name
         assignments = ", ".join(f"{quoted(field.column)} = %s" for field in fields)
         statement = f"UPDATE {quoted(meta.db_table)} SET {assignments} WHERE {quoted(meta.pk.column)} = %s"  # noqa: S608  # names of ours
