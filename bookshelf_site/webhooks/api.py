@@ -21,15 +21,8 @@ from bookshelf_site.pages import NEWEST_FIRST, Ordering, Page, PageParameters, p
 from bookshelf_site.schemas import Input, Line, Nothing, inline
 from bookshelf_site.webhooks import services, signing
 from bookshelf_site.webhooks.addresses import URL_LENGTH
-from bookshelf_site.webhooks.models import (
-    DESCRIPTION_LENGTH,
-    MOST_EVENT_TYPES,
-    Message,
-    SigningSecret,
-    Webhook,
-    messages_to,
-    with_last_attempt,
-)
+from bookshelf_site.webhooks.messages import Message, messages_to, with_last_attempt
+from bookshelf_site.webhooks.models import DESCRIPTION_LENGTH, MOST_EVENT_TYPES, SigningSecret, Webhook
 from bookshelf_site.webhooks.services import WebhookChanges
 
 BY_AGE: Final = Ordering(key="id")

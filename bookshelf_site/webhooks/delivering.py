@@ -22,7 +22,8 @@ from bookshelf_site.events.models import Delivery, Event
 from bookshelf_site.events.sequencer import sequence
 from bookshelf_site.webhooks import sending, signing
 from bookshelf_site.webhooks.events import Pinged
-from bookshelf_site.webhooks.models import SENDER, SKIPPED, Attempt, Webhook
+from bookshelf_site.webhooks.messages import SKIPPED
+from bookshelf_site.webhooks.models import SENDER, Attempt, Webhook
 from bookshelf_site.webhooks.sending import Answer
 from bookshelf_site.webhooks.services import skip_owed
 

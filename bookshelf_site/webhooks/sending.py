@@ -23,7 +23,8 @@ from bookshelf_site.webhooks.addresses import Place
 
 SECONDS: Final = 15.0
 """From the first step of connecting to the last byte that is read."""
-SECONDS_TO_CONNECT: Final = 5.0
+SECONDS_TO_CONNECT: Final = 3.0
+"""And as many for TLS, at each address that is tried; none is begun after that."""
 EXCERPT: Final = 2048
 AGENT: Final = "Bookshelf-Webhooks/1.0"
 
@@ -79,8 +80,9 @@ def post(url: str, *, body: bytes, headers: dict[str, str]) -> Answer:
 
 def _exchanged(place: Place, body: bytes, headers: dict[str, str]) -> Received:
     end = monotonic() + SECONDS
-    connection = _connected(place, end)
+    connection = _connected(place)
     # every read has its own timeout, so an answer that drips could last for ever
+    connection.sock.settimeout(2 * SECONDS)
     watch = Timer(max(0.0, end - monotonic()), _cut, [connection.sock])
     watch.daemon = True
     watch.start()
@@ -115,32 +117,35 @@ def _asked(connection: HTTPConnection, place: Place, body: bytes, headers: dict[
         response.close()
 
 
-def _connected(place: Place, end: float) -> HTTPConnection:
+def _connected(place: Place) -> HTTPConnection:
     """To the first of the checked addresses that answers; the name is asked for no more."""
+    last_begins = monotonic() + SECONDS_TO_CONNECT
     failure: Exception = TimedOut()
     for address in place.addresses:
-        # half for the connection, half for TLS
-        seconds = min(SECONDS_TO_CONNECT, (end - monotonic()) / 2)
-        if seconds <= 0:
-            break
-        connection = _connection(place, address, seconds)
+        connection = _connection(place, address)
         try:
             connection.connect()
         except (OSError, HTTPError) as error:
             connection.close()
             failure = error
+            if monotonic() >= last_begins:
+                break
         else:
-            connection.sock.settimeout(SECONDS)
             return connection
     raise failure
 
 
-def _connection(place: Place, address: str, seconds: float) -> HTTPConnection:
+def _connection(place: Place, address: str) -> HTTPConnection:
     """To the address; the certificate has to be the name's."""
     if place.scheme == "http":
-        return HTTPConnection(address, place.port, timeout=seconds)
+        return HTTPConnection(address, place.port, timeout=SECONDS_TO_CONNECT)
     return HTTPSConnection(
-        address, place.port, timeout=seconds, server_hostname=place.host, ssl_context=tls(), cert_reqs="CERT_REQUIRED"
+        address,
+        place.port,
+        timeout=SECONDS_TO_CONNECT,
+        server_hostname=place.host,
+        ssl_context=tls(),
+        cert_reqs="CERT_REQUIRED",
     )
 
 
@@ -171,10 +176,10 @@ def _said(failure: Exception) -> str:
         return f"its certificate is not good: {failure.verify_message}"
     if isinstance(failure, ssl.SSLError):
         return f"TLS failed: {failure.reason or 'broken off'}"
-    if isinstance(failure, (TimeoutError, ConnectTimeoutError)):
-        return "it took too long to connect"
     if isinstance(failure, NewConnectionError):
         return "no connection could be made"
+    if isinstance(failure, (TimeoutError, ConnectTimeoutError)):
+        return "it took too long to connect"
     return f"the connection broke off ({type(failure).__name__})"
 
 

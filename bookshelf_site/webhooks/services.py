@@ -17,7 +17,8 @@ from bookshelf_site.events.signals import RECEIVERS
 from bookshelf_site.webhooks import addresses
 from bookshelf_site.webhooks.errors import WebhookIsDisabled
 from bookshelf_site.webhooks.events import Pinged
-from bookshelf_site.webhooks.models import SENDER, SKIPPED, SigningSecret, Webhook, messages_to
+from bookshelf_site.webhooks.messages import SKIPPED, messages_to
+from bookshelf_site.webhooks.models import SENDER, SigningSecret, Webhook
 
 
 class WebhookChanges(TypedDict, total=False):
