@@ -15,6 +15,15 @@ from bookshelf_site.events.domain_event import EVENTS, DomainEvent, decode
 from bookshelf_site.events.events import DeliveryRetried, DeliverySkipped, EventReplayed, ReceiverReplayed
 from bookshelf_site.events.schemas import file_name
 from bookshelf_site.money import Money
+from bookshelf_site.webhooks.events import (
+    Pinged,
+    SecretRotated,
+    WebhookAdded,
+    WebhookChanged,
+    WebhookDisabled,
+    WebhookEnabled,
+    WebhookRemoved,
+)
 from catalog.events import BookAdded, BookEdited, BookRepriced, BookRestored, BookWithdrawn
 from inventory.events import (
     CopiesReceived,
@@ -54,8 +63,10 @@ NUMBER, ALICE = "7K3M-2Z8K", "Alice Johnson"
 GATSBY = PlacedLine(
     line_id=LINE, book_id=BOOK, title="The Great Gatsby", isbn="9780743273565", quantity=2, unit_price=PRICE
 )
+WEBHOOK, HOST = UUID("0191d0c5-0000-7000-8000-000000000006"), "hooks.example.com"
 
 MEANING: dict[tuple[str, int], DomainEvent] = {
+    ("bookshelf.ping", 1): Pinged(webhook_id=WEBHOOK),
     ("catalog.book_added", 1): BookAdded(
         book_id=BOOK,
         title="The Great Gatsby",
@@ -151,6 +162,12 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
         lines=(GATSBY,),
         total=TOTAL,
     ),
+    ("webhooks.secret_rotated", 1): SecretRotated(webhook_id=WEBHOOK, host=HOST),
+    ("webhooks.webhook_added", 1): WebhookAdded(webhook_id=WEBHOOK, host=HOST, event_types=("orders.*",)),
+    ("webhooks.webhook_changed", 1): WebhookChanged(webhook_id=WEBHOOK, host=HOST, event_types=("orders.*",)),
+    ("webhooks.webhook_disabled", 1): WebhookDisabled(webhook_id=WEBHOOK, host=HOST, reason="gone"),
+    ("webhooks.webhook_enabled", 1): WebhookEnabled(webhook_id=WEBHOOK, host=HOST),
+    ("webhooks.webhook_removed", 1): WebhookRemoved(webhook_id=WEBHOOK, host=HOST),
 }
 VERSIONS = [pytest.param(*key, id=f"{key[0]} v{key[1]}") for key in MEANING]
 
