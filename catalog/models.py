@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
-from typing import ClassVar, Self, TypedDict
+from typing import Any, ClassVar, Self, TypedDict
 
 from django.conf import settings
 from django.db import models
@@ -18,6 +18,7 @@ from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
 from bookshelf_site.money import Money
 from catalog.events import BookAdded, BookEdited, BookRepriced, BookRestored, BookWithdrawn
 from catalog.isbn import InvalidIsbn, normalise_isbn, search_isbn
+from catalog.words import WordsField, having, words_asked, words_of
 
 TITLE_LENGTH = 200
 AUTHOR_LENGTH = 150
@@ -91,12 +92,6 @@ def checked_price(price: Money | None) -> Money | None:
     return price
 
 
-def _has_word(word: str) -> Q:
-    described = Q(title__icontains=word) | Q(author__icontains=word)
-    digits = word.replace("-", "")
-    return described | Q(isbn__startswith=digits) if digits.isdecimal() else described
-
-
 class RisingPrice(Func):
     """The price, or more than any; a place in an order, no amount.
 
@@ -128,11 +123,23 @@ class BookQuerySet(AggregateQuerySet["Book"]):
         return {book.isbn: book for book in self.with_isbns(isbns) if book.isbn}
 
     def search(self, text: str) -> Self:
-        """Books whose title or author has every word, or whose ISBN this is, in any form."""
+        """Books with a word in title, author or ISBN that begins so, for every word typed; or whose ISBN this is.
+
+        Neither case nor accents count. Asks a sample of the catalogue at once how the search is best done.
+        """
         isbn = search_isbn(text)
         if isbn is not None:
             return self.filter(isbn=isbn)
-        return self.filter(*map(_has_word, text.split()))
+        if words := words_asked(text):
+            return self.filter(having(words, Book.objects.using(self.db)))
+        return self.none() if text.strip() else self
+
+    def bulk_update(self, objs: Iterable[Book], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+        """As Django's; what is written is found by its new words."""
+        books = list(objs)
+        for book in books:
+            book.words = words_of(book.title, book.author, book.isbn)
+        return super().bulk_update(books, {*fields, "words"}, *args, **kwargs)
 
     def in_stock(self) -> Self:
         return self.filter(stock__on_hand__gt=models.F("stock__allocated"))
@@ -167,6 +174,7 @@ class Book(Aggregate):
     published_on = models.DateField(null=True, blank=True)
     product_form = models.CharField(max_length=2, blank=True, help_text="ONIX List 150")
     availability = models.CharField(max_length=2, blank=True, help_text="ONIX List 65")
+    words = WordsField(editable=False, default="", help_text="by which the book is found")
     price_amount = models.DecimalField("price", max_digits=7, decimal_places=2, null=True, blank=True)
     status = models.CharField(max_length=9, choices=Status, default=Status.ACTIVE, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)

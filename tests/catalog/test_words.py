@@ -1,0 +1,203 @@
+import pytest
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog import services, words
+from catalog.models import Book, BookDetails
+from catalog.words import make_index, words_asked, words_of
+
+EMMA = "9780141439587"
+
+
+@pytest.mark.parametrize(
+    ("title", "found"),
+    [
+        ("Émile Zola: Ève", " emile zola eve"),
+        ("Straße", " strasse"),
+        ("Smørrebrød & Œuvre", " smorrebrod oeuvre"),
+        ("ＦＵＬＬ width", " full width"),
+        ("Catch-22", " catch 22 catch22"),
+        ("O'Brien’s", " o brien s obriens"),
+        ("1914-1918", " 1914 1918 19141918"),
+        ("the The THE", " the"),
+        ("ノルウェイの森", " ノルウェイの森"),
+        ("% _ * ' \" \\", ""),
+    ],
+)
+def test_the_words_of_a_book_are_folded(title, found):
+    assert words_of(title, "", None) == found
+
+
+def test_an_isbn_is_a_word_in_both_its_forms():
+    assert words_of("Emma", "", EMMA) == " emma 9780141439587 0141439580"
+    assert words_of("Emma", "", "9791032305690") == " emma 9791032305690"
+    assert words_of("Emma", "", "9780804429573") == " emma 9780804429573 080442957x"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Ève  ZOLA", ["eve", "zola"]),
+        ("O’Brien", ["obrien"]),
+        ("catch-22", ["catch", "22"]),
+        ("978-0-14", ["978014"]),
+        ("0-8044-2957-X", ["080442957x"]),
+        ("emma — austen", ["emma", "austen"]),
+        ("emma emma", ["emma"]),
+        ("—", []),
+        ("x" * 300, ["x" * 200]),
+    ],
+)
+def test_what_is_typed_is_folded_the_same_way(text, asked):
+    assert words_asked(text) == asked
+
+
+def test_of_very_many_words_the_first_are_asked_for():
+    assert len(words_asked(" ".join(str(number) for number in range(500)))) == 30
+
+
+def found(text):
+    return sorted(Book.objects.search(text).values_list("title", flat=True))
+
+
+def add(title, *, author="", isbn=None):
+    return services.add_to_catalog(BookDetails(title=title, author=author, isbn=isbn), opening_stock=0)
+
+
+@pytest.fixture(params=["index", "list"])
+def found_by(request, monkeypatch):
+    """However few books there are: by the index, or by reading the list."""
+    monkeypatch.setattr(words, "COMMON", {"index": 10**6, "list": 0}[request.param])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("wuth", ["Wuthering Heights"]),
+        ("bronte", ["Jane Eyre", "Wuthering Heights"]),
+        ("BRONTË e", ["Jane Eyre", "Wuthering Heights"]),
+        ("eyre brontë", ["Jane Eyre"]),
+        ("eyre heights", []),
+        ("uthering", []),
+        ("handmaids", ["The Handmaid's Tale"]),
+        ("handmaid’s tale", ["The Handmaid's Tale"]),
+        ("catch 22", ["Catch-22"]),
+        ("catch22", ["Catch-22"]),
+        ("97801414", ["Jane Eyre"]),
+        ("978-0-14-1441", ["Jane Eyre"]),
+        ("0-14-14411", ["Jane Eyre"]),
+        ("or", []),
+        ("a OR b", []),
+        ("%", []),
+        ("_ane", []),
+        ("' & '", []),
+        ('"*"', []),
+        ("jane '", ["Jane Eyre"]),
+        ("jane -- \\", ["Jane Eyre"]),
+        ("x" * 5000, []),
+        ("jane " * 300, ["Jane Eyre"]),
+    ],
+)
+def test_books_are_found_by_the_beginnings_of_words(found_by, text, titles):
+    add("Jane Eyre", author="Charlotte Brontë", isbn="9780141441146")
+    add("Wuthering Heights", author="Emily Brontë")
+    add("The Handmaid's Tale")
+    add("Catch-22")
+
+    assert found(text) == titles
+
+
+@pytest.mark.django_db
+def test_a_common_word_and_a_rare_one_are_found_together(monkeypatch):
+    monkeypatch.setattr(words, "COMMON", 3)
+    for title in ("The Castle", "The Trial", "The Tower", "Castle Rackrent"):
+        add(title)
+
+    assert found("the castle") == ["The Castle"]
+    assert found("castle the") == ["The Castle"]
+    assert found("the") == ["The Castle", "The Tower", "The Trial"]
+
+
+@pytest.mark.django_db
+def test_a_book_is_found_by_what_it_is_called_now(found_by):
+    book = add("Sense", author="Austen")
+    services.revise(book_id=book.pk, changes={"title": "Sensibility", "isbn": EMMA})
+
+    assert found("sensib") == ["Sensibility"]
+    assert found("97801414395") == ["Sensibility"]
+    services.revise(book_id=book.pk, changes={"title": "Emma"})
+    assert (found("sense"), found("emma"), found("austen")) == ([], ["Emma"], ["Emma"])
+
+
+@pytest.mark.django_db
+def test_books_of_a_bulk_are_found_too(found_by):
+    rows = {0: services.BookRow(isbn=EMMA, changes={"title": "Old name"})}
+    services.put_books(rows)
+    assert found("old") == ["Old name"]
+
+    services.put_books({0: services.BookRow(isbn=EMMA, changes={"title": "New name"})})
+    assert (found("old"), found("new"), found("978014143")) == ([], ["New name"], ["New name"])
+
+
+@pytest.mark.django_db
+def test_what_is_gone_is_not_found(found_by):
+    book = Book(title="Emma")
+    book.save()
+    Book.objects.filter(pk=book.pk)._raw_delete(Book.objects.db)
+
+    assert found("emma") == []
+    assert indexed() == 0
+
+
+def indexed():
+    with connection.cursor() as cursor:
+        table = "catalog_book_words" if connection.vendor == "sqlite" else "catalog_book"
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db
+def test_an_index_that_was_lost_in_a_migration_is_made_again(monkeypatch):
+    monkeypatch.setattr(words, "COMMON", 10**6)
+    add("Emma")
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER catalog_book_words_insert")
+        else:
+            cursor.execute("ALTER TABLE catalog_book DROP COLUMN words_vector")
+
+    make_index(using="default")
+    make_index(using="default")
+    add("Persuasion")
+
+    assert (found("emma"), found("pers")) == (["Emma"], ["Persuasion"])
+
+
+@pytest.mark.django_db
+def test_a_search_costs_two_queries(django_assert_num_queries):
+    add("Emma")
+
+    with django_assert_num_queries(2):
+        assert found("em ma - x") == []
+
+
+@pytest.mark.django_db
+@given(text=st.text(max_size=40))
+def test_a_book_is_found_by_all_of_its_title_and_no_text_is_too_strange(text):
+    assert all(f" {word}" in words_of(text, "", None) for word in words_asked(text))
+    Book.objects.search(text).exists()
+
+
+@pytest.mark.django_db
+def test_an_index_serves_a_rare_word(monkeypatch):
+    monkeypatch.setattr(words, "COMMON", 10**6)
+    add("Emma")
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+    plan = Book.objects.search("emm").order_by("title", "pk").explain()
+
+    assert "catalog_book_words" in plan if connection.vendor == "postgresql" else "VIRTUAL TABLE INDEX" in plan
