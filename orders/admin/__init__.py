@@ -25,18 +25,17 @@ from orders import services
 from orders.admin.forms import CancelForm, ContactForm, NewLineInline, NoteForm
 from orders.admin.page import LineQuestion, ShownLine, happening, shown_lines
 from orders.admin.papers import PapersAdmin
-from orders.errors import InvalidTransition, LinesWaiting
+from orders.errors import LinesWaiting
 from orders.models import Order, OrderLine, OrderQuerySet, Status
 
 
 def ship_or_say_why(order: Order, *, tracking: str = "") -> None:
     """An order that waits for copies is refused for that, not for what it has to become before."""
-    try:
-        services.ship_order(order_id=order.pk, tracking=tracking)
-    except InvalidTransition as refused:
-        if waiting := [one.line for one in services.promised_lines(order) if one.missing]:
-            raise LinesWaiting(lines=[(line.pk, line.title) for line in waiting]) from refused
-        raise
+    if order.status == Status.PENDING:
+        waiting = [one.line for one in services.promised_lines(order) if one.missing]
+        if waiting:
+            raise LinesWaiting(lines=[(line.pk, line.title) for line in waiting])
+    services.ship_order(order_id=order.pk, tracking=tracking)
 
 
 class WaitingFilter(admin.SimpleListFilter):
