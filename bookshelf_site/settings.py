@@ -134,6 +134,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "csp",
     "ninja",
+    "import_export",
     "bookshelf_site",
     "bookshelf_site.events",
     "bookshelf_site.access",

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Final
 
 from bookshelf_site.money import InvalidMoney, Money
+from bookshelf_site.spreadsheets import restored
 from catalog.feeds.plain_text import one_line
 from catalog.feeds.records import MAX_PRICE, Refused
 from catalog.isbn import InvalidIsbn, normalise_isbn, search_isbn
 
 FORMULA: Final = re.compile(r'\s*="(.*)"\s*', re.DOTALL)  # ="9780743273565", which keeps a spreadsheet from rounding
-DEFUSED: Final = re.compile(r"^'(?=[=+\-@])")  # '=1+1, which keeps it from calculating
 
 ROUNDED: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?E[+]?[0-9]+|97[89][0-9]{3}0{7}", re.IGNORECASE)
 EATEN: Final = re.compile(r"[0-9]{6,8}[0-9Xx]")  # an ISBN-10 without its leading zeros
@@ -63,12 +63,12 @@ AVAILABILITIES: Final[Mapping[str, str]] = {
 def read_text(cell: str) -> str:
     """One line of text, without control characters, surplus spaces and what a spreadsheet wrapped around it."""
     formula = FORMULA.fullmatch(cell)
-    return one_line(formula[1] if formula else DEFUSED.sub("", cell))
+    return one_line(formula[1] if formula else restored(cell))
 
 
 def read_paragraphs(cell: str) -> str:
     """A text of several lines: the lines stay, more than one empty line between them doesn't."""
-    lines = "\n".join(read_text(line) for line in cell.splitlines())
+    lines = "\n".join(one_line(line) for line in restored(cell).splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 

@@ -21,7 +21,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from bookshelf_site.admin import short_time
+from bookshelf_site.exports import ExportAdmin
 from orders import services
+from orders.admin.export import OrderResource
 from orders.admin.forms import CancelForm, ContactForm, NewLineInline, NoteForm
 from orders.admin.page import LineQuestion, ShownLine, happening, shown_lines
 from orders.admin.papers import PapersAdmin
@@ -52,7 +54,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(PapersAdmin):
+class OrderAdmin(ExportAdmin, PapersAdmin):
     form = ContactForm
     list_display = ("number", "customer_name", "listed_status", "total", "line_count", "placed")
     list_filter = ("status", WaitingFilter, "placed_at", "fulfilment")
@@ -60,6 +62,7 @@ class OrderAdmin(PapersAdmin):
     search_fields = ("number",)
     search_help_text = gettext_lazy("Number, customer, e-mail, or a book's title or ISBN")
     ordering = ("-placed_at", "-id")
+    resource_classes = (OrderResource,)
     actions = ("confirm", "ship", "cancel", "print_slips", "print_picks", "print_receipts")
     fieldsets = [
         (gettext_lazy("Customer"), {"fields": ["customer_name", "customer_email", ("phone", "language"), "note"]}),
