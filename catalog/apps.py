@@ -3,6 +3,9 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from bookshelf_site.events.companions import alongside
+from bookshelf_site.events.duties import every_minute
+
 
 class CatalogConfig(AppConfig):
     name = "catalog"
@@ -10,5 +13,8 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog import words
+        from catalog.imports import tidy, work_on
 
         post_migrate.connect(words.make_index, sender=self, dispatch_uid="catalog.make_index")
+        alongside("imports", work_on)
+        every_minute("catalog.tidy_imports", tidy)

@@ -15,10 +15,14 @@ from django.db.models import Func, Q
 from bookshelf_site.errors import InvalidValue, VersionMismatch, checked_line, checked_text
 from bookshelf_site.events import uuid7
 from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
+from bookshelf_site.events.models import Event
 from bookshelf_site.money import Money
 from catalog.events import BookAdded, BookEdited, BookRepriced, BookRestored, BookWithdrawn
 from catalog.isbn import InvalidIsbn, normalise_isbn, search_isbn
 from catalog.words import WordsField, having, words_asked, words_of
+from catalog.uploads import FeedImport as FeedImport
+from catalog.uploads import FeedPart as FeedPart
+from catalog.uploads import FeedRejection as FeedRejection
 
 TITLE_LENGTH = 200
 AUTHOR_LENGTH = 150
@@ -246,6 +250,12 @@ class Book(Aggregate):
         """Copies that can be ordered now; no stock row reads as none."""
         stock = getattr(self, "stock", None)
         return 0 if stock is None else stock.available
+
+    @property
+    def price_events(self) -> models.QuerySet[Event]:
+        """What the log says of the book's prices."""
+        stream = f"{self._meta.label_lower}:{self.pk}"
+        return Event.objects.filter(stream=stream, name__in=[BookAdded.name, BookRepriced.name])
 
     def expect_version(self, expected: int | None) -> None:
         """Raises VersionMismatch if the book has changed since the caller read it."""

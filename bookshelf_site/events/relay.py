@@ -13,6 +13,7 @@ from django.db import close_old_connections, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from bookshelf_site.events.companions import companions
 from bookshelf_site.events.delivery import groups, settle
 from bookshelf_site.events.duties import Rounds
 from bookshelf_site.events.models import Delivery, DeliveryQuerySet
@@ -99,16 +100,17 @@ class Relay:
 
     def run(self) -> None:
         """Deliver what is due, then wait for a commit or the next second; survives whatever goes wrong."""
-        while not self.stopping:
-            self.woken.clear()
-            try:
-                close_old_connections()
-                self.drain()
-                self.rounds.make()
-            except Exception:
-                log.exception("the relay stumbled and goes on")
-                connections.close_all()
-            self.woken.wait(POLL_SECONDS)
+        with companions(lambda: self.stopping):
+            while not self.stopping:
+                self.woken.clear()
+                try:
+                    close_old_connections()
+                    self.drain()
+                    self.rounds.make()
+                except Exception:
+                    log.exception("the relay stumbled and goes on")
+                    connections.close_all()
+                self.woken.wait(POLL_SECONDS)
         connections.close_all()
 
     def run_once(self, *, patience: float = PATIENCE_SECONDS) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django.db import IntegrityError
@@ -17,6 +17,9 @@ from catalog.models import Book, BookDetails
 
 CHUNK: Final = 500
 """How many records share a transaction: a long feed holds no lock for long, and loses little when it breaks off."""
+
+LONGEST_SILENCE: Final = 5_000
+"""After how many records there is a chunk, however few of them are good: whoever shows the progress hears of it."""
 
 TRIES: Final = 10
 """How often a chunk is begun: each time that it is in vain, somebody else has added a book of it."""
@@ -64,15 +67,23 @@ class Terms:
     price: Money | None = None
 
 
+Keep = Callable[[ImportReport], None]
+
+
 def import_records(
-    records: Iterable[BookRecord | Rejected], *, terms: Terms, report: ImportReport
+    records: Iterable[BookRecord | Rejected], *, terms: Terms, report: ImportReport, keep: Keep | None = None
 ) -> Iterator[ImportReport]:
     """Take the records over, a chunk at a time; yields the report after each, for whoever shows the progress.
 
     What is reported is committed: if the feed breaks off, all before it is in; if the process dies, all chunks before.
+    `keep` writes the report down in the transaction of each chunk, and may refuse it; handed in again with the same
+    feed, the report goes on behind the records that it has read.
     """
     for chunk in _chunks(records, report):
-        _import_chunk(chunk, terms, report)
+        if keep is None:
+            _import_chunk(chunk, terms, report)
+        else:
+            _import_kept(chunk, terms, report, keep)
         yield report
 
 
@@ -133,6 +144,22 @@ def _plan_of_no_change(chunk: Sequence[BookRecord], books: Mapping[str, Book], t
     return plan if plan.changes_nothing else None
 
 
+def _import_kept(chunk: Sequence[BookRecord], terms: Terms, report: ImportReport, keep: Keep) -> None:
+    """Both or neither: what is written and not counted would count as unchanged when it is read again."""
+    for attempt in range(1, TRIES + 1):
+        counted = replace(report, rejected=list(report.rejected))
+        try:
+            with unit_of_work:
+                _take_over(chunk, [record.isbn for record in chunk], terms).count(counted)
+                keep(counted)
+        except IntegrityError:
+            if attempt == TRIES:
+                raise
+            continue
+        vars(report).update(vars(counted))
+        return
+
+
 def _take_over_at_last(chunk: Sequence[BookRecord], isbns: Sequence[str], terms: Terms) -> Plan:
     """Again if somebody added one of these books meanwhile: now it is there to be found."""
     for _ in range(TRIES - 1):
@@ -184,37 +211,52 @@ def _update(book: Book, record: BookRecord, terms: Terms) -> None:
 def _chunks(records: Iterable[BookRecord | Rejected], report: ImportReport) -> Iterator[list[BookRecord]]:
     """Chunks of good records; what is rejected goes into the report, and so does every record that is read.
 
-    If the feed breaks off, what was read of the last chunk comes before the UnreadableFeed.
+    If the feed breaks off, what was read of the last chunk comes before the UnreadableFeed. A chunk may be empty: then
+    nothing but the report has grown.
     """
     chunk: list[BookRecord] = []
+    told = report.read
     try:
         for record in _good_records(records, report):
-            chunk.append(record)
-            if len(chunk) == CHUNK:
+            chunk += [record] if record else []
+            if len(chunk) == CHUNK or report.read - told >= LONGEST_SILENCE:
                 yield chunk
-                chunk = []
+                chunk, told = [], report.read
     except UnreadableFeed:
-        if chunk:
+        if report.read > told:
             yield chunk
         raise
-    if chunk:
+    if report.read > told:
         yield chunk
 
 
-def _good_records(records: Iterable[BookRecord | Rejected], report: ImportReport) -> Iterator[BookRecord]:
+def _good_records(records: Iterable[BookRecord | Rejected], report: ImportReport) -> Iterator[BookRecord | None]:
+    """The good ones of those that the report hasn't counted yet, and None for each of the others of them."""
     seen: dict[int, tuple[str, int]] = {}
-    for record in records:
-        report.read += 1
+    counted = report.read
+    for number, record in enumerate(records, 1):
         if isinstance(record, Rejected):
-            report.rejected.append(record)
-        elif (first := seen.get(int(record.isbn))) is None:
-            seen[int(record.isbn)] = (record.record, _fingerprint(record))
-            yield record
-        elif first[1] == _fingerprint(record):
-            report.unchanged += 1
+            verdict: BookRecord | Rejected | None = record
         else:
-            # which of two is right can't be known, and taking the later one would change the book at every run
-            report.rejected.append(_rejected(record, f"record {first[0]} has the same ISBN and says otherwise"))
+            verdict = _unless_repeated(record, seen)
+        if number <= counted:
+            continue
+        report.read += 1
+        report.unchanged += verdict is None
+        report.rejected += [verdict] if isinstance(verdict, Rejected) else []
+        yield verdict if isinstance(verdict, BookRecord) else None
+
+
+def _unless_repeated(record: BookRecord, seen: dict[int, tuple[str, int]]) -> BookRecord | Rejected | None:
+    """The record, if it is the first of its ISBN; None if it says the same as the first."""
+    told = (record.record, _fingerprint(record))
+    first = seen.setdefault(int(record.isbn), told)
+    if first is told:
+        return record
+    if first[1] == told[1]:
+        return None
+    # which of two is right can't be known, and taking the later one would change the book at every run
+    return _rejected(record, f"record {first[0]} has the same ISBN and says otherwise")
 
 
 def _fingerprint(record: BookRecord) -> int:

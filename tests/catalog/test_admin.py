@@ -3,11 +3,15 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 
 from bookshelf_site.events.models import Event
 from bookshelf_site.money import Money
 from catalog import services
+from catalog.admin.page import SHOWN
 from catalog.models import Book, BookDetails
+from orders.services import cancel_order
+from tests.given import a_waiting_order, an_order
 
 pytestmark = pytest.mark.django_db
 
@@ -151,16 +155,24 @@ def test_an_edit_to_a_taken_isbn_is_refused(desk):
     assert other.isbn == "9780141439587"
 
 
-def test_a_book_is_withdrawn_and_restored_by_its_button(desk):
+@pytest.mark.parametrize(
+    ("door", "before", "after"), [("withdraw", "active", "withdrawn"), ("restore", "withdrawn", "active")]
+)
+def test_a_book_is_withdrawn_and_restored_after_a_question(desk, door, before, after):
     book = gatsby()
+    if before == "withdrawn":
+        services.withdraw(book_id=book.pk)
+    path = f"{LIST}{book.pk}/{door}/"
 
-    desk.send(page_of(book), "withdraw")
-    book.refresh_from_db()
-    withdrawn = book.status
-    desk.send(page_of(book), "restore")
-    book.refresh_from_db()
+    linked = path in desk.open(page_of(book)).links
+    question = desk.open(path)
+    asked = Book.objects.get().status
+    answer = desk.send(path, "task")
 
-    assert (withdrawn, book.status) == ("withdrawn", "active")
+    assert linked
+    assert "The Great Gatsby" in question.text
+    assert (asked, Book.objects.get().status) == (before, after)
+    assert answer.redirect_chain == [(page_of(book), 302)]
 
 
 def test_several_books_are_withdrawn_from_the_list(desk):
@@ -250,7 +262,8 @@ def test_readers_see_neither_buttons_nor_actions(staff_of):
     page, books = reader.open(page_of(book)), reader.open(LIST)
 
     assert "The Great Gatsby" in page.text
-    assert [form.id for form in page.forms] == ["logout-form", "book_form"]
+    assert [form.id for form in page.forms if form.method == "post"] == ["logout-form", "book_form"]
+    assert not {f"{LIST}{book.pk}/withdraw/", f"{LIST}{book.pk}/restore/"} & set(page.links)
     assert page.form("book_form").buttons == []
     assert "action" not in books.form("changelist-form").values
 
@@ -265,11 +278,104 @@ def test_readers_change_nothing(staff_of, door):
     assert Event.objects.count() == 1
 
 
-def test_a_withdrawal_needs_a_post(desk):
+def test_no_book_is_no_question(desk):
+    assert desk.get("/admin/catalog/book/0198c0de-0000-7000-8000-000000000000/withdraw/").status_code == 404
+
+
+# What the form says of an ISBN while it is typed
+
+
+def verdict(client, isbn, **more):
+    return client.get("/admin/catalog/book/isbn/", {"isbn": isbn, **more}).json()
+
+
+@pytest.mark.parametrize("isbn", ["0-7432-7356-7", "978-0-7432-7356-5", "978074327356551299", " 9780743273565\n"])
+def test_an_isbn_is_brought_to_its_13_digits(desk, isbn):
+    assert verdict(desk, isbn) == {"isbn": "9780743273565"}
+
+
+@pytest.mark.parametrize(
+    ("isbn", "error"),
+    [
+        ("9780743273566", "Its check digit does not fit: one of the digits is wrong, or two are swapped"),
+        ("banana", "An ISBN has only digits and hyphens, and at the end of ten an X"),
+        ("", "It is empty; an ISBN has 10 or 13 digits"),
+        ("<b>", "An ISBN has only digits and hyphens, and at the end of ten an X"),
+    ],
+)
+def test_what_is_wrong_with_an_isbn_is_said(desk, isbn, error):
+    assert verdict(desk, isbn) == {"error": error}
+
+
+def test_a_taken_isbn_names_the_book_that_has_it(desk):
     book = gatsby()
 
-    assert desk.get(f"/admin/catalog/book/{book.pk}/withdraw/").status_code == 405
-    assert Book.objects.get().status == "active"
+    assert verdict(desk, "0743273567") == {
+        "isbn": "9780743273565",
+        "twin": "Already in the catalogue: The Great Gatsby",
+        "page": page_of(book),
+    }
+    assert verdict(desk, "0743273567", book=book.pk) == {"isbn": "9780743273565"}
+
+
+def test_who_may_not_see_books_hears_nothing_of_them(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("nobody", is_staff=True))
+
+    assert client.get("/admin/catalog/book/isbn/", {"isbn": "0743273567"}).status_code == 403
+
+
+# What stands beside the form
+
+
+def test_the_prices_are_told_with_who_set_them(desk):
+    desk.send(ADD, "book_form", **GATSBY)
+    book = Book.objects.get()
+    desk.send(page_of(book), "book_form", price="13.50")
+    desk.send(page_of(book), "book_form", price="")
+
+    prices = desk.get(page_of(book)).context["prices"]
+
+    assert [(str(p.old), str(p.new), p.actor, p.is_first) for p in prices] == [
+        ("13.50 USD", "None", "bookseller", False),
+        ("12.99 USD", "13.50 USD", "bookseller", False),
+        ("None", "12.99 USD", "bookseller", True),
+    ]
+
+
+def test_open_orders_are_linked(desk):
+    book = gatsby()
+    promised = an_order((book, 2))
+    cancel_order(order_id=an_order((book, 1)).pk, reason="other")
+
+    page = desk.open(page_of(book))
+
+    assert f"{promised.number} 2 2 –" in page.text
+    assert f"/admin/orders/order/{promised.pk}/change/" in page.links
+
+
+def test_the_page_is_bounded_however_much_happened(desk, django_assert_max_num_queries):
+    book = gatsby()
+    for number in range(SHOWN + 5):
+        services.reprice(book_id=book.pk, price=Money(Decimal(number + 20), "USD"))
+        a_waiting_order((book, 1))
+
+    with django_assert_max_num_queries(16):
+        context = desk.get(page_of(book)).context
+
+    assert [len(context[name]) for name in ("prices", "movements", "open_lines")] == [SHOWN, 11, SHOWN]
+
+
+def test_who_may_not_see_the_stock_sees_prices_only(client, django_user_model):
+    book = gatsby()
+    viewer = django_user_model.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_book"))
+    client.force_login(viewer)
+
+    context = client.get(page_of(book)).context
+
+    assert len(context["prices"]) == 1
+    assert "stock" not in context
+    assert "movements" not in context
 
 
 def test_a_book_for_an_order_is_found_by_its_scan_and_told_apart(desk):

@@ -1,105 +1,30 @@
-"""The catalogue's door for staff."""
+"""Books: looked for, added, changed, withdrawn and restored; what moved, who waits and what they cost beside them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminDateWidget, AdminTextareaWidget, AdminTextInputWidget
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
-from bookshelf_site.admin import ServiceAdmin, ServiceForm
-from bookshelf_site.errors import DomainError
-from bookshelf_site.money import Money
+from bookshelf_site.admin import ServiceAdmin
+from bookshelf_site.exports import ExportAdmin
 from catalog import services
-from catalog.errors import DuplicateIsbn
+from catalog.admin.exports import BookResource, StockedBookResource
+from catalog.admin.forms import BookChangeForm, NewBookForm
+from catalog.admin.page import SHOWN, price_history
 from catalog.isbn import InvalidIsbn, normalise_isbn
-from catalog.models import (
-    AUTHOR_LENGTH,
-    DESCRIPTION_LENGTH,
-    MAX_PRICE,
-    PUBLISHER_LENGTH,
-    TITLE_LENGTH,
-    Book,
-    BookDetails,
-    BookQuerySet,
-)
-
-LATEST_MOVEMENTS = 20
-
-
-class BookForm(ServiceForm):
-    """Every field is declared: the columns are bound by the domain's rules, not by Django's."""
-
-    title = forms.CharField(max_length=TITLE_LENGTH, widget=AdminTextInputWidget)
-    author = forms.CharField(max_length=AUTHOR_LENGTH, required=False, widget=AdminTextInputWidget)
-    isbn = forms.CharField(
-        label=gettext_lazy("ISBN"),
-        max_length=60,
-        required=False,
-        help_text=gettext_lazy("ten or thirteen digits, with or without hyphens; or scan the barcode"),
-    )
-    price = forms.DecimalField(
-        min_value=0,
-        max_value=MAX_PRICE,
-        decimal_places=2,
-        required=False,
-        help_text=gettext_lazy("empty: not for sale"),
-    )
-    publisher = forms.CharField(max_length=PUBLISHER_LENGTH, required=False, widget=AdminTextInputWidget)
-    published_on = forms.DateField(required=False, widget=AdminDateWidget)
-    description = forms.CharField(max_length=DESCRIPTION_LENGTH, required=False, widget=AdminTextareaWidget)
-
-    def clean_isbn(self) -> str | None:
-        text: str = self.cleaned_data["isbn"]
-        try:
-            return normalise_isbn(text) if text else None
-        except InvalidIsbn as error:
-            raise ValidationError(capfirst(str(error)), code="invalid") from error
-
-    def refuse(self, refused: DomainError) -> None:
-        if not isinstance(refused, DuplicateIsbn):
-            super().refuse(refused)
-            return
-        twin = reverse("admin:catalog_book_change", args=[refused.existing_id])
-        text = _("This book is already in the catalogue:")
-        self.add_error("isbn", ValidationError(format_html('{} <a href="{}">{}</a>', text, twin, refused.isbn)))
-
-    def details(self, before: BookDetails) -> BookDetails:
-        """What the form says over what was known before."""
-        names = ["title", "author", "isbn", "publisher", "published_on", "description"]
-        return replace(before, **{name: self.cleaned_data[name] for name in names})
-
-    def asked_price(self) -> Money | None:
-        amount = self.cleaned_data["price"]
-        return None if amount is None else Money(amount, settings.SHOP_CURRENCY)
-
-
-class NewBookForm(BookForm):
-    opening_stock = forms.IntegerField(
-        min_value=0, max_value=1_000_000, help_text=gettext_lazy("copies on the shelf from the first day")
-    )
-
-
-class BookChangeForm(BookForm):
-    seen_version = forms.IntegerField(widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        book: Book = self.instance
-        self.initial = vars(book.details) | {"price": book.price_amount, "seen_version": book.version}
+from catalog.models import Book, BookDetails, BookQuerySet
 
 
 class AvailabilityFilter(admin.SimpleListFilter):
@@ -116,7 +41,7 @@ class AvailabilityFilter(admin.SimpleListFilter):
 
 
 @admin.register(Book)
-class BookAdmin(ServiceAdmin):
+class BookAdmin(ExportAdmin, ServiceAdmin):
     list_display = ("title", "author", "isbn", "listed_price", "on_hand", "available", "listed_status")
     list_filter = ("status", AvailabilityFilter)
     list_per_page = 50
@@ -125,6 +50,7 @@ class BookAdmin(ServiceAdmin):
     ordering = ("title", "id")
     actions = ("withdraw", "restore")
     change_form_template = "admin/catalog/book/change_form.html"
+    change_list_template = "admin/catalog/book/change_list.html"
 
     def get_queryset(self, request: HttpRequest) -> BookQuerySet:
         books = cast("BookQuerySet", super().get_queryset(request))
@@ -192,10 +118,30 @@ class BookAdmin(ServiceAdmin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         book: Book | None = kwargs.get("obj")
-        stock = getattr(book, "stock", None)
-        if stock and request.user.has_perm("inventory.view_stockitem"):
-            context |= {"stock": stock, "movements": stock.movements.latest_first()[:LATEST_MOVEMENTS]}
+        if book:
+            context |= {"prices": price_history(book)}
+            if request.user.has_perm("inventory.view_stockitem"):
+                context |= self._stock_of(book)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _stock_of(self, book: Book) -> dict[str, Any]:
+        stock = getattr(book, "stock", None)
+        if stock is None:
+            return {}
+        return {
+            "stock": stock,
+            "movements": stock.movements.latest_first()[:SHOWN],
+            "open_lines": stock.allocations.open().order_by("-id")[:SHOWN],
+            "shown": SHOWN,
+        }
+
+    def get_export_resource_classes(self, request: HttpRequest) -> list[type[Any]]:
+        """With the copies for who may see them."""
+        return [StockedBookResource if request.user.has_perm("inventory.view_stockitem") else BookResource]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        may_import = {"may_import": request.user.has_perms(["catalog.add_book", "catalog.change_book"])}
+        return super().changelist_view(request, {**may_import, **(extra_context or {})})
 
     @admin.action(description=gettext_lazy("Withdraw the selected books"), permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: BookQuerySet) -> None:
@@ -208,21 +154,50 @@ class BookAdmin(ServiceAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("isbn/", view(self.isbn_view), name="catalog_book_isbn"),
             path("<uuid:book_id>/withdraw/", view(self.withdraw_view), name="catalog_book_withdraw"),
             path("<uuid:book_id>/restore/", view(self.restore_view), name="catalog_book_restore"),
             *super().get_urls(),
         ]
 
-    @method_decorator(require_POST)
+    def isbn_view(self, request: HttpRequest) -> JsonResponse:
+        """What the form says of an ISBN before it is sent: its 13 digits or what is wrong, and whose it is already."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            isbn = normalise_isbn(request.GET.get("isbn", "")[:60])
+        except InvalidIsbn as error:
+            return JsonResponse({"error": capfirst(str(error))})
+        twin = Book.objects.by_isbn([isbn]).get(isbn)
+        if twin is None or str(twin.pk) == request.GET.get("book"):
+            return JsonResponse({"isbn": isbn})
+        text = _("Already in the catalogue: %(title)s") % {"title": twin.title}
+        return JsonResponse({"isbn": isbn, "twin": text, "page": reverse("admin:catalog_book_change", args=[twin.pk])})
+
     def withdraw_view(self, request: HttpRequest, book_id: UUID) -> HttpResponse:
-        return self._one(request, book_id, self.withdraw)
+        meaning = _("Nobody can order it any more; orders that have it go on. It can be restored at any time.")
+        return self._one(request, book_id, self.withdraw, _("Withdraw the book"), meaning)
 
-    @method_decorator(require_POST)
     def restore_view(self, request: HttpRequest, book_id: UUID) -> HttpResponse:
-        return self._one(request, book_id, self.restore)
+        return self._one(request, book_id, self.restore, _("Restore the book"), _("It can be ordered again."))
 
-    def _one(self, request: HttpRequest, book_id: UUID, action: Any) -> HttpResponse:
+    def _one(self, request: HttpRequest, book_id: UUID, action: Any, title: str, meaning: str) -> HttpResponse:
+        """Ask first, then do it."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        action(request, Book.objects.filter(pk=book_id))
-        return HttpResponseRedirect(reverse("admin:catalog_book_change", args=[book_id]))
+        book = Book.objects.filter(pk=book_id).first()
+        if book is None:
+            raise Http404
+        if request.method == "POST":
+            action(request, Book.objects.filter(pk=book_id))
+            return HttpResponseRedirect(reverse("admin:catalog_book_change", args=[book_id]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "subtitle": str(book),
+            "opts": self.opts,
+            "form": forms.Form(),
+            "original": book,
+            "meaning": meaning,
+        }
+        return TemplateResponse(request, "admin/catalog/book/question.html", context)
