@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, Min, Q, Sum, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue, checked_line
@@ -26,6 +26,8 @@ from inventory.events import (
     StockRanLow,
     WaitingFilled,
 )
+from inventory.tally import Scan as Scan
+from inventory.tally import Stocktake as Stocktake
 
 MAX_COPIES = 1_000_000
 MAX_ON_HAND = 1_000_000_000
@@ -89,6 +91,21 @@ class StockItemQuerySet(AggregateQuerySet["StockItem"]):
     def waited_for(self) -> Self:
         """Of books for which an order line waits."""
         return self.filter(pk__in=Allocation.objects.waiting().order_by().values("item"))
+
+    def by_waiting(self) -> Self:
+        """Books for which lines wait, the longest waited for first; with how many lines and how many copies."""
+        waits = Q(allocations__waiting_since__isnull=False)
+        missing = F("allocations__wanted") - F("allocations__allocated") - F("allocations__shipped")
+        return (
+            self.with_book()
+            .filter(waits)
+            .annotate(
+                since=Min("allocations__waiting_since", filter=waits),
+                lines=Count("allocations", filter=waits),
+                missing=Sum(missing, filter=waits),
+            )
+            .order_by("since", "pk")
+        )
 
     def low(self) -> Self:
         """At or below the threshold, of books that were ever on the shelf or have a threshold of their own."""
@@ -321,6 +338,11 @@ class AllocationQuerySet(models.QuerySet["Allocation"]):
     def waiting(self) -> Self:
         """Lines that wait for copies, the one that waits longest first."""
         return self.filter(waiting_since__isnull=False).order_by("waiting_since", "id")
+
+    def next_in_line(self, book_ids: Collection[UUID], *, each: int) -> Self:
+        """Of each of these books the lines that wait longest, no more than so many of each, in their turn."""
+        turn = Window(RowNumber(), partition_by="item", order_by=["waiting_since", "id"])
+        return self.waiting().filter(item__in=book_ids).annotate(turn=turn).filter(turn__lte=each)
 
     def waited_after(self, moment: datetime) -> Self:
         """Lines that still wait, or did until after this moment."""

@@ -50,6 +50,14 @@ def read_counts(text: str) -> dict[UUID, int]:
     A line is an ISBN in any form, or a scan, for one copy; or an ISBN, a comma, semicolon or tab, and the number of
     copies, which may be 0. Lines of the same book add up. Raises UnreadableCounts, naming every line that is wrong.
     """
+    counted, wrong = sort_counts(text)
+    if wrong:
+        raise UnreadableCounts(wrong)
+    return counted
+
+
+def sort_counts(text: str) -> tuple[dict[UUID, int], list[UnreadableLine]]:
+    """What the lines that can be read count, by book, and the others. Raises UnreadableCounts for none, or too many."""
     lines = {number: line for number, line in enumerate(text.splitlines(), 1) if line.strip()}
     if not 1 <= len(lines) <= MAX_LINES:
         raise UnreadableCounts([UnreadableLine(line=0, reason=f"a stocktake has 1 to {MAX_LINES:,} lines")])
@@ -57,27 +65,25 @@ def read_counts(text: str) -> dict[UUID, int]:
     wrong: list[UnreadableLine] = []
     for number, line in lines.items():
         try:
-            read[number] = _read(line)
+            read[number] = read_line(line)
         except ValueError as error:
             wrong.append(UnreadableLine(line=number, text=line.strip(), reason=str(error)))
     books = StockItem.objects.books_named(book_ids=[], isbns={isbn for isbn, _ in read.values()})
     counted: Counter[UUID] = Counter()
     for number, (isbn, copies) in read.items():
-        if isbn not in books:
-            wrong.append(UnreadableLine(line=number, text=lines[number].strip(), reason="is not in the catalogue"))
+        reason = "" if isbn in books else "is not in the catalogue"
+        if not reason and counted[books[isbn]] + copies > MAX_COPIES:
+            reason = f"at most {MAX_COPIES:,} copies of a book are counted"
+        if reason:
+            wrong.append(UnreadableLine(line=number, text=lines[number].strip(), reason=reason))
             continue
         counted[books[isbn]] += copies
-        if counted[books[isbn]] > MAX_COPIES:
-            reason = f"at most {MAX_COPIES:,} copies of a book are counted"
-            wrong.append(UnreadableLine(line=number, text=lines[number].strip(), reason=reason))
-    if wrong:
-        raise UnreadableCounts(sorted(wrong, key=lambda mistake: mistake.line))
-    return dict(counted)
+    return dict(counted), sorted(wrong, key=lambda mistake: mistake.line)
 
 
-def _read(line: str) -> tuple[str, int]:
+def read_line(line: str) -> tuple[str, int]:
     """The ISBN of a line, and how many copies. Raises ValueError, which says what is wrong."""
-    written = _LINE.fullmatch(line)
+    written = _LINE.fullmatch(line.strip())
     if written is None:
         raise ValueError(_HOW_MANY)
     if len(re.sub("[^0-9]", "", written["isbn"])) == 15:

@@ -22,9 +22,12 @@ from django.utils.translation import gettext_lazy
 from bookshelf_site.admin import ReadOnlyAdmin, short_time
 from bookshelf_site.errors import DomainError
 from bookshelf_site.events import unit_of_work
+from bookshelf_site.exports import ExportAdmin
 from inventory import services
+from inventory.admin.exports import StockResource
 from inventory.admin.forms import AdjustmentForm, CountForm, ReceiptForm, TakeBackForm, ThresholdForm
 from inventory.admin.stocktake import StocktakeAdmin
+from inventory.admin.waiting import WaitingAdmin
 from inventory.errors import NeverOrdered
 from inventory.models import Allocation, Notification, StockItem, StockItemQuerySet, StockMovement
 
@@ -120,7 +123,7 @@ class LevelFilter(admin.SimpleListFilter):
 
 
 @admin.register(StockItem)
-class StockItemAdmin(StocktakeAdmin):
+class StockItemAdmin(ExportAdmin, WaitingAdmin, StocktakeAdmin):
     list_display = ("book", "isbn", "on_hand", "allocated", "available", "low")
     list_filter = (LevelFilter,)
     list_select_related = ("book",)
@@ -131,6 +134,7 @@ class StockItemAdmin(StocktakeAdmin):
     fields = ("book", "on_hand", "allocated", "available", "threshold")
     change_form_template = "admin/inventory/stockitem/change_form.html"
     change_list_template = "admin/inventory/stockitem/change_list.html"
+    resource_classes = (StockResource,)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return found_by_book(queryset, "book", search_term) if search_term.strip() else queryset, False

@@ -7,9 +7,11 @@ from django.utils.translation import gettext_lazy
 
 from bookshelf_site.admin import RefusableForm
 from inventory import services
+from inventory.counting import read_table
 from inventory.errors import UnreadableCounts
 from inventory.models import MAX_COPIES, REASON_LENGTH
-from inventory.stocktake import read_counts
+
+LARGEST_TABLE = 2 * 2**20
 
 
 class ReceiptForm(RefusableForm, forms.Form):
@@ -54,23 +56,48 @@ class ThresholdForm(RefusableForm, forms.Form):
     )
 
 
-class StocktakeForm(RefusableForm, forms.Form):
-    scans = forms.CharField(
-        label=gettext_lazy("Counted books"),
-        max_length=400_000,
-        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false", "autocomplete": "off"}),
-        help_text=gettext_lazy(
-            "One ISBN or scan per line is one copy, and the same again one more; “9780743273565, 12” is twelve copies, "
-            "“…, 0” none. Count all copies on the shelf, promised ones too. "
-            "Books that aren’t in the list stay as they are."
+class ScanForm(RefusableForm, forms.Form):
+    text = forms.CharField(
+        label=gettext_lazy("Scan or type"),
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "spellcheck": "false",
+                "aria-describedby": "scan-help",
+            }
         ),
     )
-    reason = forms.CharField(max_length=REASON_LENGTH)
+    token = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class ListForm(RefusableForm, forms.Form):
+    scans = forms.CharField(
+        label=gettext_lazy("List"),
+        max_length=400_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off"}),
+        help_text=gettext_lazy("One ISBN per line is one copy; “9780743273565, 12” is twelve copies, “…, 0” none."),
+    )
+    table = forms.FileField(
+        label=gettext_lazy("or file"),
+        required=False,
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt,.xlsx"}),
+        help_text=gettext_lazy("CSV or Excel (.xlsx) with the columns isbn and counted, or on_hand as it is exported"),
+    )
 
     def clean(self) -> None:
-        if "scans" not in self.cleaned_data:
-            return
-        try:
-            self.counted = read_counts(self.cleaned_data["scans"])
-        except UnreadableCounts as refused:
-            self.refuse(refused)
+        table, text = self.cleaned_data.get("table"), self.cleaned_data.get("scans", "")
+        if table and table.size > LARGEST_TABLE:
+            self.add_error("table", gettext_lazy("The file is too large: a stocktake has at most 10,000 lines."))
+        elif table:
+            try:
+                text = f"{text}\n{read_table(table)}" if text.strip() else read_table(table)
+            except UnreadableCounts as refused:
+                self.add_error("table", str(refused))
+        self.listed: str = text
+
+
+class ApplyForm(RefusableForm, forms.Form):
+    reason = forms.CharField(max_length=REASON_LENGTH)

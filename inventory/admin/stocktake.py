@@ -1,80 +1,206 @@
-"""The stocktake's page: scan or type, look at the differences, apply them as one act; without mouse or script."""
+"""The stocktake's pages: scan, look at the differences, apply them as one act; without mouse or script."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 
 from bookshelf_site.admin import ReadOnlyAdmin
 from bookshelf_site.errors import DomainError
 from bookshelf_site.events import unit_of_work
-from inventory.admin.forms import StocktakeForm
-from inventory.stocktake import Count, count_shelf, differences
+from inventory import counting
+from inventory.admin.forms import ApplyForm, ListForm, ScanForm
+from inventory.counting import Heard, NotAnIsbn, UnknownIsbn
+from inventory.stocktake import differences
+from inventory.tally import Stocktake
 
-UNFINISHED = "inventory.stocktake"
-"""Where a session keeps a stocktake that was looked at and not yet applied."""
+SHOWN_SCANS = 12
 
 
 class StocktakeAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.stocktake_view)
-        return [path("stocktake/", view, name="inventory_stockitem_stocktake"), *super().get_urls()]
+        views: dict[str, Callable[..., HttpResponse]] = {
+            "stocktake/": self.stocktake_view,
+            "stocktake/scan/": self.scan_view,
+            "stocktake/list/": self.list_view,
+            "stocktake/take_back/": self.take_back_view,
+            "stocktake/leave_out/<uuid:book_id>/": self.leave_out_view,
+            "stocktake/throw_away/": self.throw_away_view,
+            "stocktake/differences/": self.differences_view,
+        }
+        return [
+            path(address, self._for_counters(view), name=f"inventory_stockitem_{name_of(address)}")
+            for address, view in views.items()
+        ] + super().get_urls()
+
+    def _for_counters(self, view: Callable[..., HttpResponse]) -> Any:
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            if not self._may_count(request):
+                raise PermissionDenied
+            return view(request, **kwargs)
+
+        return self.admin_site.admin_view(guarded)
+
+    def _may_count(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("inventory.adjust_stock") and self.has_view_permission(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        may_count = {"may_count": request.user.has_perm("inventory.adjust_stock")}
-        return super().changelist_view(request, {**may_count, **(extra_context or {})})
+        more = {"may_count": self._may_count(request)}
+        return super().changelist_view(request, {**more, **(extra_context or {})})
+
+    # Count
 
     def stocktake_view(self, request: HttpRequest) -> HttpResponse:
-        """A list of what is on the shelves, then how it differs from the stock, then the stock put right by it."""
-        if not (request.user.has_perm("inventory.adjust_stock") and self.has_view_permission(request)):
-            raise PermissionDenied
-        kept = request.session.get(UNFINISHED, {"reason": _("Stocktake")})
-        form = StocktakeForm(request.POST or None, initial=kept)
-        found = None
-        if request.method == "POST":
-            request.session[UNFINISHED] = {name: request.POST.get(name, "") for name in form.fields}
-            if form.is_valid():
-                if "on_hand" in request.POST and self._is_applied(request, form):
-                    del request.session[UNFINISHED]
-                    return HttpResponseRedirect(reverse("admin:inventory_stockitem_changelist"))
-                found = differences(form.counted)
-        else:
-            form.fields["scans"].widget.attrs["autofocus"] = True
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Stocktake"),
-            "opts": self.opts,
-            "form": form,
-            "found": found,
-            "changed": [difference for difference in found or () if difference.change],
-            "is_refused": any(difference.refusal for difference in found or ()),
-        }
-        return TemplateResponse(request, "admin/inventory/stockitem/stocktake.html", context)
+        """Where one scans: what was heard last is said at once, and kept at once."""
+        return self._page(request, ScanForm(initial={"token": uuid4()}), ListForm())
 
-    def _is_applied(self, request: HttpRequest, form: StocktakeForm) -> bool:
+    @method_decorator(require_POST)
+    def scan_view(self, request: HttpRequest) -> HttpResponse:
+        """One scan. A script gets the answer as JSON, with the part of the page that changes."""
+        is_script = request.accepts("application/json") and not request.accepts("text/html")
+        form = ScanForm(request.POST)
+        if not form.is_valid():
+            verdict = {"kind": "wrong", "said": _("Scan or type an ISBN.")}
+        else:
+            try:
+                verdict = {"kind": "heard", "said": said_of(counting.scan(**form.cleaned_data))}
+            except DomainError as refused:
+                verdict = {"kind": kind_of(refused), "said": str(refused)}
+        if is_script:
+            counted = render_to_string("admin/inventory/stockitem/counted.html", self._counted(), request)
+            return JsonResponse({**verdict, "counted": counted})
+        return self._page(request, ScanForm(initial={"token": uuid4()}), ListForm(), verdict=verdict)
+
+    @method_decorator(require_POST)
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """A list, typed or as a file: what can be read of it is counted, the rest named line by line."""
+        form, heard = ListForm(request.POST, request.FILES), None
+        if form.is_valid():
+            try:
+                heard = counting.add_list(form.listed)
+            except DomainError as refused:
+                form.refuse(refused)
+        if heard:
+            text = ngettext(
+                "%(books)d book added, %(copies)d copies.", "%(books)d books added, %(copies)d copies.", heard.books
+            )
+            self.message_user(request, text % {"books": heard.books, "copies": heard.copies}, messages.SUCCESS)
+            if not heard.wrong:
+                return self._to("stocktake")
+            form = ListForm(initial={"scans": "\n".join(line.text for line in heard.wrong)})
+        return self._page(request, ScanForm(initial={"token": uuid4()}), form, wrong=heard.wrong if heard else ())
+
+    @method_decorator(require_POST)
+    def take_back_view(self, request: HttpRequest) -> HttpResponse:
+        counting.take_back_last()
+        return self._to("stocktake")
+
+    @method_decorator(require_POST)
+    def leave_out_view(self, request: HttpRequest, book_id: UUID) -> HttpResponse:
+        counting.leave_out(book_id=book_id)
+        return self._to("stocktake_differences")
+
+    def throw_away_view(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST":
+            counting.throw_away()
+            self.message_user(request, _("The count was thrown away; the stock is as it was."), messages.SUCCESS)
+            return self._to("changelist")
+        context = self._context(request, _("Throw the count away"), stocktake=counting.mine())
+        return TemplateResponse(request, "admin/inventory/stockitem/throw_away.html", context)
+
+    # Apply
+
+    def differences_view(self, request: HttpRequest) -> HttpResponse:
+        """How what was counted differs from the stock, and the stock put right by it."""
+        stocktake = counting.mine()
+        if stocktake is None or not stocktake.books:
+            self.message_user(request, _("Nothing is counted yet."), messages.WARNING)
+            return self._to("stocktake")
+        form = ApplyForm(request.POST or None, initial={"reason": _("Stocktake")})
+        if request.method == "POST" and form.is_valid() and self._is_applied(request, form):
+            return self._to("changelist")
+        found = differences(stocktake.counted())
+        context = self._context(
+            request,
+            _("Differences"),
+            form=form,
+            found=found,
+            changed=[difference for difference in found if difference.change],
+            is_refused=any(difference.refusal for difference in found),
+        )
+        return TemplateResponse(request, "admin/inventory/stockitem/differences.html", context)
+
+    def _is_applied(self, request: HttpRequest, form: ApplyForm) -> bool:
         """Apply what was looked at; what the stock said then comes back with the form."""
-        seen = dict(re.findall(r"([0-9a-f-]{36})=([0-9]{1,10})", request.POST["on_hand"]))
-        counts = [
-            Count(book_id=book_id, on_hand=int(seen.get(str(book_id), "-1")), counted=counted)
-            for book_id, counted in form.counted.items()
-        ]
+        seen = re.findall(
+            r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})=([0-9]{1,10})", request.POST.get("on_hand", "")
+        )
         try:
             with unit_of_work:
-                movements = count_shelf(counts, reason=form.cleaned_data["reason"])
+                books, movements = counting.apply_count(
+                    seen={UUID(book_id): int(on_hand) for book_id, on_hand in seen}, reason=form.cleaned_data["reason"]
+                )
                 for movement in movements:
                     self.log_change(request, movement.item, capfirst(str(movement)))
         except DomainError as refused:
             self.message_user(request, _("Nothing was changed. %(why)s") % {"why": refused}, messages.ERROR)
             return False
-        books = {"counted": len(counts), "changed": len(movements)}
-        text = _("Stocktake applied: %(counted)d books counted, %(changed)d of them put right.") % books
-        self.message_user(request, text, messages.SUCCESS)
+        text = _("Stocktake applied: %(counted)d books counted, %(changed)d of them put right.")
+        self.message_user(request, text % {"counted": books, "changed": len(movements)}, messages.SUCCESS)
         return True
+
+    # Pages
+
+    def _page(self, request: HttpRequest, form: ScanForm, list_form: ListForm, **more: Any) -> HttpResponse:
+        context = self._context(
+            request,
+            _("Stocktake"),
+            form=form,
+            list_form=list_form,
+            others=counting.of_others(),
+            **self._counted(),
+            **more,
+        )
+        return TemplateResponse(request, "admin/inventory/stockitem/stocktake.html", context)
+
+    def _counted(self) -> dict[str, Any]:
+        stocktake: Stocktake | None = counting.mine()
+        latest = stocktake.latest(SHOWN_SCANS) if stocktake else []
+        return {"stocktake": stocktake, "latest": latest}
+
+    def _context(self, request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
+        return {**self.admin_site.each_context(request), "title": title, "opts": self.opts, **more}
+
+    def _to(self, name: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse(f"admin:inventory_stockitem_{name}"))
+
+
+def name_of(address: str) -> str:
+    """`stocktake/scan/` is stocktake_scan."""
+    return "_".join(part for part in address.split("/") if part and not part.startswith("<"))
+
+
+def said_of(heard: Heard) -> str:
+    text = ngettext("%(title)s: %(count)d copy", "%(title)s: %(count)d copies", heard.counted)
+    return text % {"title": heard.title, "count": heard.counted}
+
+
+def kind_of(refused: DomainError) -> str:
+    """A book that the shop doesn't have looks and sounds otherwise than digits that are no ISBN."""
+    if isinstance(refused, UnknownIsbn):
+        return "unknown"
+    return "wrong" if isinstance(refused, NotAnIsbn) else "nothing"
