@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from email.header import decode_header, make_header
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,7 +30,8 @@ class EmailBackend(BaseEmailBackend):
 
 
 def _printed(message: EmailMessage) -> str:
-    head = f"To: {', '.join(message.to)}\nSubject: {message.subject}"
+    to = ", ".join(str(make_header(decode_header(address))) for address in message.to)
+    head = f"To: {to}\nSubject: {message.subject}"
     letter = f"{'─' * WIDTH}\n{head}\n\n{str(message.body).strip()}\n{'─' * WIDTH}\n"
     return letter if _is_at_home() else masked(letter)
 

@@ -14,7 +14,7 @@ from bookshelf_site.events.models import Delivery
 from bookshelf_site.events.outbox import emit
 from inventory.errors import NotYetTried
 from inventory.models import Notification
-from inventory.services import record_notification
+from inventory.services import record_notification, record_notifications
 
 Status = Notification.Status
 Kind = Notification.Kind
@@ -128,16 +128,19 @@ def note_dead_letters(deliveries: Iterable[Delivery]) -> int:
     known = set(
         Notification.objects.filter(event_uid__in=by_uid, kind=Kind.DELIVERY_DIED).values_list("event_uid", flat=True)
     )
-    new = [(uid, delivery) for uid, delivery in by_uid.items() if uid not in known]
-    for uid, delivery in new:
-        what = f"{delivery.receiver} → {delivery.target}" if delivery.target else delivery.receiver
-        record_notification(
-            event_uid=uid,
-            kind=Kind.DELIVERY_DIED,
-            audience=STAFF,
-            message=f"{what}: gave up on {delivery.event.name} after {delivery.attempts} attempts",
-        )
+    new = {uid: delivery for uid, delivery in by_uid.items() if uid not in known}
+    record_notifications([_of_death(uid, delivery) for uid, delivery in new.items()])
     return len(new)
+
+
+def _of_death(uid: UUID, delivery: Delivery) -> Notification:
+    what = f"{delivery.receiver} → {delivery.target}" if delivery.target else delivery.receiver
+    return Notification(
+        event_uid=uid,
+        kind=Kind.DELIVERY_DIED,
+        audience=STAFF,
+        message=f"{what}: gave up on {delivery.event.name} after {delivery.attempts} attempts",
+    )
 
 
 def _uid_of_death(delivery: Delivery) -> UUID:

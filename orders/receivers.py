@@ -12,8 +12,8 @@ from orders.events import LinkRequested, StaffDigestComposed
 from orders.mail import digest, notifications
 from orders.mail.post import TRIES
 
-LEASE = timedelta(minutes=2)
-"""A mail server may be slow at each of its answers."""
+LEASE = timedelta(seconds=50)
+"""A mail server may be slow at each of its answers; shorter than `relay --once` is patient."""
 
 
 @receiver(CopiesReturned.signal, dispatch_uid="orders.note_return", alone=True)
