@@ -26,10 +26,11 @@ from bookshelf_site.exports import ExportAdmin
 from inventory import services
 from inventory.admin.exports import StockResource
 from inventory.admin.forms import AdjustmentForm, CountForm, ReceiptForm, TakeBackForm, ThresholdForm
+from inventory.admin.notifications import NotificationAdmin  # noqa: F401  # its import registers it
 from inventory.admin.stocktake import StocktakeAdmin
 from inventory.admin.waiting import WaitingAdmin
 from inventory.errors import NeverOrdered
-from inventory.models import Allocation, Notification, StockItem, StockItemQuerySet, StockMovement
+from inventory.models import Allocation, StockItem, StockItemQuerySet, StockMovement
 
 MOVEMENTS_PER_PAGE = 50
 
@@ -243,32 +244,3 @@ class StockMovementAdmin(ReadOnlyAdmin):
 def moved(balance: int, change: int) -> str:
     """Before and after, or the balance where nothing has moved."""
     return f"{balance - change} → {balance}" if change else str(balance)
-
-
-@admin.register(Notification)
-class NotificationAdmin(ReadOnlyAdmin):
-    list_display = ("message", "kind", "audience", "listed_status", "order", "when", "sent")
-    list_filter = ("kind", "audience", "status")
-    list_per_page = 50
-    search_fields = ("message",)
-    ordering = ("-created_at", "-id")
-
-    @admin.display(description=gettext_lazy("status"), ordering="status")
-    def listed_status(self, notification: Notification) -> str:
-        label = notification.get_status_display()
-        return format_html('<span class="badge badge-{}">{}</span>', notification.status, label)
-
-    @admin.display(description=gettext_lazy("when"), ordering="created_at")
-    def when(self, notification: Notification) -> str:
-        return short_time(notification.created_at)
-
-    @admin.display(description=gettext_lazy("sent"), ordering="sent_at")
-    def sent(self, notification: Notification) -> str:
-        return short_time(notification.sent_at)
-
-    @admin.display(description=gettext_lazy("order"))
-    def order(self, notification: Notification) -> str:
-        if notification.order_id is None:
-            return "–"
-        page = reverse("admin:orders_order_change", args=[notification.order_id])
-        return format_html('<a href="{}">{}</a>', page, _("open"))

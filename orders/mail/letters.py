@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from babel.numbers import format_currency
 from django.conf import settings
 from django.template import Context, engines
 from django.template.loader import render_to_string
@@ -15,7 +14,6 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
-from bookshelf_site.money import Money
 from orders import services
 from orders.models import Fulfilment, Order
 
@@ -108,16 +106,11 @@ def _of_order(order: Order) -> dict[str, Any]:
             {
                 "title": one.line.title,
                 "quantity": one.line.quantity,
-                "each": in_words(one.line.unit_price),
-                "total": in_words(one.line.line_total),
+                "each": one.line.unit_price,
+                "total": one.line.line_total,
                 "missing": one.missing,
             }
             for one in shown
         ],
-        "total": in_words(order.total),
+        "total": order.total,
     }
-
-
-def in_words(money: Money) -> str:
-    """An amount as people of the language that is spoken write it."""
-    return format_currency(money.amount, money.currency, locale=(translation.get_language() or "en").replace("-", "_"))

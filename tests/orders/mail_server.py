@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import email
 import socket
-import threading
 from collections import Counter
 from email.message import EmailMessage
 from email.policy import default
@@ -26,7 +25,7 @@ class MailServer:
         self.refused: dict[str, str] = {}
         self.recipients: list[str] = []
         self.goes_away_at_quit = False
-        self.arrived = threading.Event()
+        self.url = ""
 
     @property
     def ids(self) -> list[str]:
@@ -52,18 +51,20 @@ class MailServer:
             assert isinstance(parsed, EmailMessage)
             self.mails.append(parsed)
             self.recipients += envelope.rcpt_tos
-            self.arrived.set()
         if answer.startswith("drop"):
-            assert server.transport is not None
-            server.transport.abort()
+            cut(server)
             return "421 gone"
         return answer
 
     async def handle_QUIT(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd looks for this name
         if self.goes_away_at_quit:
-            assert server.transport is not None
-            server.transport.abort()
+            cut(server)
         return "221 Bye"
+
+
+def cut(server: SMTP) -> None:
+    transport: Any = server.transport
+    transport.abort()
 
 
 class QuietController(Controller):

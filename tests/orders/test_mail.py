@@ -16,6 +16,7 @@ from bookshelf_site.events.relay import Relay
 from bookshelf_site.events.testing import deliver_now, deliver_twice
 from inventory import notices
 from inventory import services as inventory
+from inventory.errors import NotYetTried
 from inventory.models import Notification
 from orders import services
 from orders.erasure import erase_customer
@@ -488,7 +489,7 @@ def test_staff_can_have_a_failed_mail_sent_again(post_office):
 def test_a_mail_that_is_still_tried_is_not_sent_again(post_office):
     zoes_order()
 
-    with pytest.raises(notices.NotYetTried):
+    with pytest.raises(NotYetTried):
         notices.send_again(notification_id=Notification.objects.get().pk)
 
     assert not Event.objects.filter(name="inventory.resend_requested").exists()
@@ -518,7 +519,7 @@ def test_nothing_of_the_customer_is_kept_with_a_failure(post_office):
 def test_a_letter_that_is_on_its_way_when_the_customer_is_erased_leaves_no_trace(post_office, monkeypatch):
     order = zoes_order()
     services.cancel_order(order_id=order.pk, reason="customer")
-    taken = []
+    taken: list[object] = []
 
     def erase_meanwhile(*args):
         if not taken:

@@ -1,6 +1,7 @@
 """What the staff reads: everything new, in one mail an hour at most, and none if nothing is."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -51,6 +52,10 @@ def told():
     return [str(sent.body) for sent in mail.outbox if sent.to[0].endswith("<staff@books.example>")]
 
 
+def html_of(sent: Any) -> str:
+    return str(sent.alternatives[0][0])
+
+
 def die(receiver="inventory.notify_order_placed"):
     """A delivery that was given up."""
     order = an_order((a_book("Persuasion", copies=99), 1))
@@ -68,7 +73,7 @@ def test_the_staff_is_told_what_runs_low():
     (sent,) = [sent for sent in mail.outbox if "staff" in sent.to[0]]
     assert sent.subject == "Bookshelf: 1 notice"
     assert "Emma: 3 copies are left" in sent.body
-    html = sent.alternatives[0][0]
+    html = html_of(sent)
     assert f"https://books.example/admin/inventory/stockitem/{book.pk}/change/" in html
     event = Event.objects.get(name="orders.staff_digest_composed")
     assert sent.extra_headers["Message-ID"] == f"<{event.data['digest_id']}@books.example>"
@@ -201,7 +206,7 @@ def test_a_title_is_no_markup():
 
     go_round()
 
-    html = next(sent.alternatives[0][0] for sent in mail.outbox if "staff" in sent.to[0])
+    html = next(html_of(sent) for sent in mail.outbox if "staff" in sent.to[0])
     assert "&lt;b&gt;Emma&lt;/b&gt; &amp; Co" in html
     assert "<b>Emma</b> & Co: 3 copies are left" in told()[0]
 
