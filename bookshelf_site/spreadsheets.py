@@ -22,6 +22,7 @@ COMPUTED: Final = re.compile("'*[=+\\-@\t\r＝＋－＠]")
 
 ROWS_AT_ONCE: Final = 500
 SIGNATURE: Final = b"PK\x03\x04"
+WHAT_IS_RIGHT: Final = "The file is no Excel workbook (.xlsx) that can be read: save it again, or as CSV."
 LARGEST: Final = 256 * 2**20  # bytes of a workbook when it is unpacked
 LARGEST_TEXTS: Final = 64 * 2**20  # of its list of texts, which has to be in memory
 BREAKS: Final = re.compile(r"\r\n|\r|\n")
@@ -83,6 +84,19 @@ def workbook_as_csv(file: BinaryIO) -> BinaryIO:
     return io.BufferedReader(_Lines(_rows(file)), buffer_size=2**16)
 
 
+def require_whole_workbook(file: BinaryIO) -> None:
+    """Read a workbook to its end without taking anything from it. Raises NoWorkbook if it is damaged."""
+    try:
+        _refuse_bombs(file)
+        damaged = zipfile.ZipFile(file).testzip()
+    except NoWorkbook:
+        raise
+    except UNREADABLE as error:
+        raise NoWorkbook(WHAT_IS_RIGHT) from error
+    if damaged:
+        raise NoWorkbook(WHAT_IS_RIGHT)
+
+
 def _harmless(value: object) -> object:
     return defused(value) if isinstance(value, str) else value
 
@@ -106,7 +120,7 @@ def _rows(file: BinaryIO) -> Iterator[list[str]]:
     except NoWorkbook:
         raise
     except UNREADABLE as error:
-        raise NoWorkbook("The file is no Excel workbook (.xlsx) that can be read: save it again, or as CSV.") from error
+        raise NoWorkbook(WHAT_IS_RIGHT) from error
 
 
 def _refuse_bombs(file: BinaryIO) -> None:

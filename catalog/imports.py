@@ -7,7 +7,6 @@ writes what it did and how far it is in one transaction, under a token that only
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from django.utils import timezone
 from bookshelf_site.errors import DomainError, InvalidValue
 from bookshelf_site.events import acting, current_actor, unit_of_work
 from bookshelf_site.money import Money
-from bookshelf_site.spreadsheets import SIGNATURE, NoWorkbook, workbook_as_csv
+from bookshelf_site.spreadsheets import SIGNATURE, NoWorkbook, require_whole_workbook, workbook_as_csv
 from catalog.feeds import BookRecord, Rejected, UnreadableFeed, detect_format, read_feed, require_whole
 from catalog.feeds.importing import ImportReport, Terms, import_records, preview_records
 from catalog.models import MAX_OPENING_STOCK, FeedImport, FeedPart, FeedRejection, checked_price
@@ -244,12 +243,10 @@ class Worker:
         self._write(status=Status.READY, records=report.read, problem=feed.problem, held_until=None, losses=0)
 
     def _require_whole(self) -> None:
-        if self.feed.feed_format != FeedImport.Format.XLSX:
+        if self.feed.feed_format == FeedImport.Format.XLSX:
+            require_whole_workbook(self._file())
+        else:
             require_whole(self._file(), "onix" if self.feed.feed_format == "onix" else "csv")
-            return
-        damaged = zipfile.ZipFile(self._file()).testzip()
-        if damaged:
-            raise NoWorkbook(f"The workbook is damaged, in {damaged}: save it again, or as CSV.")
 
     # Taking over
 
