@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from bookshelf_site.errors import DomainError, FieldError
 from bookshelf_site.events import unit_of_work
+from bookshelf_site.lists import bounded
 
 if TYPE_CHECKING:
     BaseAdmin = admin.ModelAdmin[Any]
@@ -56,6 +57,13 @@ class BookshelfAdminSite(admin.AdminSite):
     site_header = settings.SHOP_NAME
     site_title = settings.SHOP_NAME
     index_title = gettext_lazy("Back office")
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """No list of the site may cost more the longer it grows, whoever has written it."""
+        several = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        for model in several:
+            admin_class = admin_class or admin.ModelAdmin
+            super().register(model, admin_class, **bounded(model, admin_class), **options)
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         return cast("HttpResponse", BookshelfAutocomplete.as_view(admin_site=self)(request))

@@ -76,7 +76,7 @@ class AggregateQuerySet(models.QuerySet[A]):
         return created
 
     def bulk_update(self, objs: Iterable[A], fields: Iterable[str], batch_size: int | None = None) -> int:
-        """As Django's for plain values, in a tenth of its time: one statement with many rows of them, and no CASE for each.
+        """As Django's for plain values, in a tenth of its time: one statement, many rows, and no CASE for each.
 
         The rows are locked, so that all of them are there.
         """
