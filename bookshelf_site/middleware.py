@@ -106,6 +106,11 @@ class LanguageMiddleware(LocaleMiddleware):
         translation.activate(settings.LANGUAGE_CODE)
         request.LANGUAGE_CODE = settings.LANGUAGE_CODE
 
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response = super().process_response(request, response)
+        translation.deactivate()  # what the thread does next is another's
+        return response
+
 
 class ActorMiddleware:
     """Names the member of staff behind a request; needs the user, so it comes after authentication."""

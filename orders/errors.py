@@ -68,6 +68,7 @@ class TooManyRequests(DomainError):
 
     code = "rate_limited"
     status = 429
+    retry_after: int
 
     def __init__(self, *, retry_after: int) -> None:
         super().__init__(retry_after)

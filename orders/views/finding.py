@@ -44,16 +44,15 @@ def find_order(request: HttpRequest) -> HttpResponse:
     try:
         finding.request_link(**form.cleaned_data, client=request.META.get("REMOTE_ADDR", ""))
     except TooManyRequests as refused:
-        return _refuse(request, refused)
+        return _refuse(request, retry_after=refused.retry_after)
     sent = HttpResponseRedirect(reverse("order-link-sent"))
     sent.status_code = 303
     return sent
 
 
-def _refuse(request: HttpRequest, refused: TooManyRequests) -> HttpResponse:
-    minutes = math.ceil(refused.retry_after / 60)
-    response = render(request, "429.html", {"minutes": minutes}, status=429)
-    response.headers["Retry-After"] = str(refused.retry_after)
+def _refuse(request: HttpRequest, *, retry_after: int) -> HttpResponse:
+    response = render(request, "429.html", {"minutes": math.ceil(retry_after / 60)}, status=429)
+    response.headers["Retry-After"] = str(retry_after)
     return response
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
 
 from orders import services
-from orders.models import Order
+from orders.models import Order, languages
 
 PRIVATE = {
     "Cache-Control": "private, no-store",
@@ -44,7 +45,9 @@ def _opened(token: str) -> Order | None:
 
 
 def _answer(view: View, request: HttpRequest, order: Order) -> HttpResponse:
-    with translation.override(order.language):
+    # Somebody may have taken its catalogue away.
+    language = order.language if order.language in dict(languages()) else settings.LANGUAGE_CODE
+    with translation.override(language):
         response = view(request, order)
-    response.headers["Content-Language"] = order.language
+    response.headers["Content-Language"] = language
     return response
