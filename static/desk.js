@@ -16,3 +16,12 @@ for (const choice of document.querySelectorAll("[data-search-key]")) {
   choice.checked = isOn();
   choice.addEventListener("change", () => localStorage.setItem(SWITCH, choice.checked ? "on" : "off"));
 }
+
+// What Django's search fields draw has no name of its own: it gets the name of the field that it stands for.
+function nameSearchFields() {
+  for (const field of document.querySelectorAll("select.admin-autocomplete[title]")) {
+    field.parentElement.querySelector(".select2-selection__rendered")?.setAttribute("aria-label", field.title);
+  }
+}
+window.addEventListener("load", nameSearchFields);
+document.addEventListener("formset:added", () => setTimeout(nameSearchFields));

@@ -73,11 +73,16 @@ class NewLineForm(ServiceForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         column: Any = OrderLine._meta.get_field("book")
-        self.fields["book"] = BookField(
-            column.related_model.objects.all(), widget=AutocompleteSelect(column, admin.site)
-        )
+        # the table's heads are no labels of its cells; what searches for a book takes its name from the title
+        widget = AutocompleteSelect(column, admin.site, attrs={"title": capfirst(column.verbose_name)})
+        self.fields["book"] = BookField(column.related_model.objects.all(), widget=widget)
 
-    quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY, initial=1)
+    quantity = forms.IntegerField(
+        min_value=1,
+        max_value=MAX_QUANTITY,
+        initial=1,
+        widget=forms.NumberInput(attrs={"aria-label": gettext_lazy("Quantity")}),
+    )
 
 
 class NewLineFormSet(LineFormSetBase):
