@@ -576,9 +576,9 @@ class Notification(models.Model):
     class Status(models.TextChoices):
         RECORDED = "recorded"
         SENT = "sent"
-        PRINTED = "printed", "printed: no mail server is set"
-        NO_ADDRESS = "no_address", "no address"
-        WITHHELD = "withheld", "withheld: the customer is made up"
+        PRINTED = "printed"
+        NO_ADDRESS = "no_address"
+        WITHHELD = "withheld"
         FAILED = "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

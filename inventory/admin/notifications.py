@@ -28,7 +28,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     search_fields = ("message",)
     ordering = ("-created_at", "-id")
     actions = ("send_again",)
-    fields = ("message", "kind", "audience", "listed_status", "error", "order", "when", "sent")
+    fields = ("message", "kind", "audience", "listed_status", "order", "when", "sent")
     change_form_template = "admin/inventory/notification/change_form.html"
 
     @admin.display(description=gettext_lazy("status"), ordering="status")

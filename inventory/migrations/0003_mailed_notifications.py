@@ -54,9 +54,9 @@ class Migration(migrations.Migration):
                 choices=[
                     ("recorded", "Recorded"),
                     ("sent", "Sent"),
-                    ("printed", "printed: no mail server is set"),
-                    ("no_address", "no address"),
-                    ("withheld", "withheld: the customer is made up"),
+                    ("printed", "Printed"),
+                    ("no_address", "No Address"),
+                    ("withheld", "Withheld"),
                     ("failed", "Failed"),
                 ],
                 default="recorded",

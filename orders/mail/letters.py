@@ -69,7 +69,9 @@ def one_line(text: str) -> str:
 
 
 def _set(layout: str, words: Words, facts: Mapping[str, Any], language: str) -> Letter:
-    context = {**facts, "words": words, "is_rtl": translation.get_language_bidi()}
+    # by name: not every mail program knows what the start of a line is
+    start, end = ("right", "left") if translation.get_language_bidi() else ("left", "right")
+    context = {**facts, "words": words, "start": start, "end": end}
     return Letter(
         subject=words.subject,
         text=_lines(render_to_string(f"{layout}.txt", context)),

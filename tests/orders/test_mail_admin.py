@@ -65,7 +65,7 @@ def test_who_may_only_look_does_not_see_the_link(staff_of, order, notification):
 
 def test_a_failed_mail_says_why_and_is_sent_again(desk, notification):
     fail(notification)
-    assert "550 no such mailbox" in desk.open(page_of(notification)).text
+    assert "It did not arrive: 550 no such mailbox" in desk.open(page_of(notification)).text
 
     answer = desk.send(page_of(notification), "send_again")
     send()
