@@ -80,6 +80,11 @@ class Message:
         return self.last.error or f"answered {self.last.response_status}"
 
     @property
+    def badge(self) -> str:
+        """As the style sheet calls it."""
+        return {self.Status.DELIVERED: "active", self.Status.SKIPPED: "neutral"}.get(self.status, str(self.status))
+
+    @property
     def attempts(self) -> int:
         return self.last.number if self.last else 0
 
