@@ -30,6 +30,8 @@ PUBLISHER_LENGTH = 200
 DESCRIPTION_LENGTH = 10_000
 MAX_PRICE = Decimal("99999.99")
 MAX_OPENING_STOCK = 1_000_000
+FEW = 5_000
+"""So many books are sorted more quickly than they are met in a list of a million."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +148,12 @@ class BookQuerySet(AggregateQuerySet["Book"]):
         return super().bulk_update(books, {*fields, "words"}, *args, **kwargs)
 
     def in_stock(self) -> Self:
+        """Books with copies that can be ordered; counts at once whether they are few, and then begins with them."""
+        stock: Any = Book._meta.get_field("stock").related_model
+        left = {"left": models.F("on_hand") - models.F("allocated")}  # in the words of the index
+        available = stock.objects.using(self.db).alias(**left).filter(left__gt=0)
+        if available[: FEW + 1].count() <= FEW:
+            return self.filter(pk__in=available.values("pk"))
         return self.filter(stock__on_hand__gt=models.F("stock__allocated"))
 
     def out_of_stock(self) -> Self:
