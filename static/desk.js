@@ -17,11 +17,14 @@ for (const choice of document.querySelectorAll("[data-search-key]")) {
   choice.addEventListener("change", () => localStorage.setItem(SWITCH, choice.checked ? "on" : "off"));
 }
 
-// What Django's search fields draw has no name of its own: it gets the name of the field that it stands for.
+// What Django's search fields draw has no name of its own: it gets that of the field for which it stands, and what is chosen.
 function nameSearchFields() {
   for (const field of document.querySelectorAll("select.admin-autocomplete[title]")) {
-    field.parentElement.querySelector(".select2-selection__rendered")?.setAttribute("aria-label", field.title);
+    const name = [field.title, field.selectedOptions[0]?.textContent.trim()].filter(Boolean).join(": ");
+    field.parentElement.querySelector(".select2-selection__rendered")?.setAttribute("aria-label", name);
   }
 }
-window.addEventListener("load", nameSearchFields);
-document.addEventListener("formset:added", () => setTimeout(nameSearchFields));
+if (document.querySelector("select.admin-autocomplete")) {
+  // They are drawn some time after the page, and again with each line that is added.
+  new MutationObserver(nameSearchFields).observe(document.body, { childList: true, subtree: true });
+}
