@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs/problems/", views.problems, name="problems"),
     path("docs/problems/<slug:code>", views.problem, name="problem"),
     path("", include("orders.urls")),
+    path("admin/", include("bookshelf_site.staff.urls")),
     path("admin/", admin.site.urls),
 ]
 

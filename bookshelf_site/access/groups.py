@@ -58,7 +58,8 @@ GROUPS: dict[str, Q] = {
     "Manager": (
         Q(content_type__app_label__in=_APPS) & ~Q(codename__startswith="delete_")
         | _named(["webhooks.delete_webhook"])
-        | Q(content_type__app_label="auth", content_type__model__in=["user", "group"])
+        | (Q(content_type__app_label="auth", content_type__model__in=["user", "group"]) & ~_named(["auth.delete_user"]))
+        | Q(content_type__app_label="staff")
     ),
 }
 
