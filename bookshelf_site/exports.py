@@ -58,12 +58,11 @@ class FormatForm(ExportForm):  # type: ignore[misc]  # import_export has no type
 
     def __init__(self, formats: Any, resources: Any, **kwargs: Any) -> None:
         super().__init__(formats, resources, **kwargs)
-        self.fields["format"] = forms.ChoiceField(
-            label=gettext_lazy("File"),
-            choices=[("0", gettext_lazy("CSV, for programs")), ("1", gettext_lazy("XLSX, for Excel and LibreOffice"))],
-            initial="0",
-            widget=forms.RadioSelect,
-        )
+        choices = [("0", gettext_lazy("CSV, for programs")), ("1", gettext_lazy("XLSX, for Excel and LibreOffice"))]
+        radios = forms.RadioSelect(attrs={"class": "radiolist"})
+        self.fields = {
+            "format": forms.ChoiceField(label=gettext_lazy("File"), choices=choices, initial="0", widget=radios)
+        }
 
 
 class ExportAdmin(StreamedAdmin):
@@ -72,7 +71,8 @@ class ExportAdmin(StreamedAdmin):
     export_formats: ClassVar[list[type[Any]]] = [CSV, XLSX]
     export_form_class: type[Any] = FormatForm
     export_template_name = "admin/export.html"
-    import_export_change_list_template = "admin/export_list.html"
+    change_list_template = "admin/export_list.html"
+    import_export_change_list_template = None
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -92,7 +92,7 @@ class BookAdmin(ExportAdmin, ServiceAdmin):
         else:
             last = ["seen_version"] if self.has_change_permission(request, obj) else []
         return [
-            (None, {"fields": ["title", "author", ("isbn", "price"), *last]}),
+            (None, {"fields": ["isbn", "title", "author", "price", *last]}),
             (gettext_lazy("Details"), {"fields": ["publisher", "published_on", "description"]}),
         ]
 

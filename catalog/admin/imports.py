@@ -60,7 +60,9 @@ class FeedForm(RefusableForm, forms.Form):
         help_text=gettext_lazy("for books that have none, neither in the file nor here; empty: they aren’t for sale"),
     )
     is_partial = forms.BooleanField(
-        label=gettext_lazy("Of a broken file, take over what stands before the place"), required=False
+        label=gettext_lazy("Broken file"),
+        required=False,
+        help_text=gettext_lazy("take over what stands before the place where it breaks off, and not nothing of it"),
     )
 
     def wishes(self) -> imports.Wishes:
