@@ -18,7 +18,8 @@ from bookshelf_site.money import Money
 from catalog.isbn import search_isbn
 from catalog.models import Book
 from inventory import services as inventory
-from inventory.services import MovedCopies, Shelf, WantedCopies
+from inventory.services import MovedCopies, WantedCopies
+from inventory.services import Shelf as Shelf  # noqa: PLC0414  # doors may name it
 from orders.errors import DuplicateReference, LinesWaiting, NotForSale, PriceChanged, StalePrice, UnsaleableLine
 from orders.models import (
     MAX_LINES,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.apps import apps
-from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from bookshelf_site.events.models import Delivery
+from bookshelf_site.lists import COUNTED
 from bookshelf_site.webhooks.models import Webhook
 from inventory.models import Notification, StockItem
 from orders import services as orders
@@ -24,23 +24,19 @@ User = AbstractBaseUser | AnonymousUser
 
 @dataclass(frozen=True, kw_only=True)
 class Duty:
-    """A kind of work, the list that holds it, and how much there is; the count is the count of that list."""
+    """A kind of work, the list that holds it, and its rows: those of that list."""
 
     name: str
     label: Any
     model: str
     filters: dict[str, str]
-    count: Callable[[], int]
+    rows: Callable[[], QuerySet[Any]]
     is_trouble: bool = False
 
     @property
     def permission(self) -> str:
         app_label, _dot, model = self.model.partition(".")
         return f"{app_label}.view_{model}"
-
-    @property
-    def has_list(self) -> bool:
-        return admin.site.is_registered(apps.get_model(self.model))
 
     @property
     def url(self) -> str:
@@ -58,6 +54,11 @@ class Task:
     count: int
     is_trouble: bool
 
+    @property
+    def in_words(self) -> str:
+        """The lists, too, count only so far."""
+        return f"{COUNTED:,}+" if self.count > COUNTED else f"{self.count:,}"
+
 
 DUTIES: Final = (
     Duty(
@@ -65,51 +66,51 @@ DUTIES: Final = (
         label=gettext_lazy("Orders to confirm"),
         model="orders.order",
         filters={"status__exact": "PENDING", "copies": "here"},
-        count=lambda: orders.not_waiting(Order.objects.pending()).count(),
+        rows=lambda: orders.not_waiting(Order.objects.pending()),
     ),
     Duty(
         name="ship",
         label=gettext_lazy("Orders to pack and hand over"),
         model="orders.order",
         filters={"status__exact": "CONFIRMED"},
-        count=lambda: Order.objects.confirmed().count(),
+        rows=Order.objects.confirmed,
     ),
     Duty(
         name="waiting",
         label=gettext_lazy("Orders waiting for copies"),
         model="orders.order",
         filters={"copies": "waiting"},
-        count=lambda: orders.waiting(Order.objects.all()).count(),
+        rows=lambda: orders.waiting(Order.objects.all()),
     ),
     Duty(
         name="low",
         label=gettext_lazy("Books running low"),
         model="inventory.stockitem",
         filters={"level": "low"},
-        count=lambda: StockItem.objects.low().count(),
+        rows=StockItem.objects.low,
     ),
     Duty(
         name="mails",
         label=gettext_lazy("Mails that failed"),
         model="inventory.notification",
         filters={"status__exact": "failed"},
-        count=lambda: Notification.objects.filter(status=Notification.Status.FAILED).count(),
+        rows=lambda: Notification.objects.filter(status=Notification.Status.FAILED),
         is_trouble=True,
     ),
     Duty(
         name="webhooks-failing",
         label=gettext_lazy("Webhooks that fail"),
         model="webhooks.webhook",
-        filters={"status__exact": "enabled", "failures__gt": "0"},
-        count=lambda: Webhook.objects.enabled().filter(failures__gt=0).count(),
+        filters={"health": "failing"},
+        rows=lambda: Webhook.objects.enabled().exclude(failing_since=None),
         is_trouble=True,
     ),
     Duty(
         name="webhooks-off",
         label=gettext_lazy("Webhooks switched off because they failed"),
         model="webhooks.webhook",
-        filters={"disabled_reason__in": "failing,gone"},
-        count=lambda: Webhook.objects.filter(disabled_reason__in=["failing", "gone"]).count(),
+        filters={"health": "disabled", "disabled_reason__in": "failing,gone"},
+        rows=lambda: Webhook.objects.filter(disabled_reason__in=["failing", "gone"]),
         is_trouble=True,
     ),
     Duty(
@@ -117,7 +118,7 @@ DUTIES: Final = (
         label=gettext_lazy("Dead letters"),
         model="events.delivery",
         filters={"status__exact": "dead"},
-        count=lambda: Delivery.objects.dead().count(),
+        rows=Delivery.objects.dead,
         is_trouble=True,
     ),
 )
@@ -131,12 +132,12 @@ def may(user: User, permission: str) -> bool:
 def tasks_of(user: User) -> Iterator[Task]:
     """What of the shop's work the user may look at, in the order in which a day goes."""
     for duty in DUTIES:
-        if not (may(user, duty.permission) and duty.has_list):
+        if not may(user, duty.permission):
             continue
         yield Task(
             name=duty.name,
             label=str(duty.label),
             url=duty.url,
-            count=duty.count(),
+            count=duty.rows()[: COUNTED + 1].count(),
             is_trouble=duty.is_trouble,
         )
