@@ -54,7 +54,7 @@ class Page(HTMLParser):
         if tag == "button" or (tag == "input" and kind == "submit"):
             form.buttons.append(name)
         elif tag == "input" and name and (kind not in {"checkbox", "radio"} or "checked" in attributes):
-            form.values.setdefault(name, []).append(attributes.get("value", ""))
+            form.values.setdefault(name, []).append(attributes.get("value", "on" if kind == "checkbox" else ""))
         elif tag == "select":
             self._select, self._options = name, []
         elif tag == "option" and self._select is not None:
