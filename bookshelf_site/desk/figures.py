@@ -148,7 +148,7 @@ def best_sellers() -> list[BestSeller]:
 
 def stock_value() -> StockValue:
     """What stands on the shelf at the prices of today."""
-    money = DecimalField(max_digits=20, decimal_places=2)
+    money: DecimalField[Decimal, Decimal] = DecimalField(max_digits=20, decimal_places=2)
     price = F("book__price_amount")
     unpriced = Q(book__price_amount__isnull=True)
     on_hand = StockItem.objects.filter(on_hand__gt=0)
