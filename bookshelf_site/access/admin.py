@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy
 from bookshelf_site.access import services
 from bookshelf_site.access.models import ApiKey, ApiKeyQuerySet
 from bookshelf_site.admin import ServiceAdmin, ServiceForm
+from bookshelf_site.errors import InvalidValue
+from bookshelf_site.staff.rights import may_give
 
 SECRET = "bookshelf.api_key"  # noqa: S105  # the name under which it is handed on
 
@@ -63,10 +65,12 @@ class ApiKeyAdmin(ServiceAdmin):
         return str(key.state.label)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
-        days = form.cleaned_data["expires_in_days"]
+        days, group = form.cleaned_data["expires_in_days"], form.cleaned_data["group"]
+        if not may_give(cast("User", request.user), group):
+            raise InvalidValue("group", "it may do more than you, and nobody gives away rights that they lack")
         key, request.META[SECRET] = services.create_api_key(
             name=form.cleaned_data["name"],
-            group=form.cleaned_data["group"],
+            group=group,
             expires_in=timedelta(days=days) if days else None,
         )
         obj.pk = key.pk

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.utils import timezone
 
 from bookshelf_site.access.models import ApiKey
@@ -54,6 +54,16 @@ def test_a_wrong_value_is_named_at_its_field(manager, field, value):
     response = manager.send(f"{LIST}add/", "apikey_form", **values)
 
     assert list(response.context["adminform"].form.errors) == [field]
+    assert not ApiKey.objects.exists()
+
+
+def test_nobody_makes_a_key_that_may_do_more_than_they(manager):
+    owners = Group.objects.create(name="Owners")
+    owners.permissions.set(Permission.objects.filter(codename="delete_user"))
+
+    response = manager.send(f"{LIST}add/", "apikey_form", name="till", group=str(owners.pk))
+
+    assert "it may do more than you" in response.page.text.lower()
     assert not ApiKey.objects.exists()
 
 
