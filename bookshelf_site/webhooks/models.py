@@ -30,6 +30,8 @@ from bookshelf_site.webhooks.events import (
 SENDER: Final = "webhooks.send"
 """The receiver to which a message to a webhook is owed; the delivery's target is the webhook's id."""
 EVERYTHING: Final = "*"
+UNTOLD: Final = "events."
+"""What staff do to deliveries is the shop's own business: who is told of it would be told of the telling."""
 MOST_EVENT_TYPES: Final = 50
 DESCRIPTION_LENGTH: Final = 200
 OLD_SECRET_LASTS: Final = timedelta(hours=24)
@@ -45,9 +47,13 @@ def checked_event_types(patterns: Iterable[str]) -> list[str]:
     wanted = sorted({pattern.strip() for pattern in patterns})
     if not 1 <= len(wanted) <= MOST_EVENT_TYPES:
         raise InvalidValue("event_types", f'name 1 to {MOST_EVENT_TYPES}, such as "orders.*", or "*" for all')
-    if unknown := [pattern for pattern in wanted if pattern != EVERYTHING and not is_known(pattern)]:
+    if unknown := [pattern for pattern in wanted if not _is_told(pattern)]:
         raise InvalidValue("event_types", f"no event is of the type {', '.join(unknown)[:200]}")
     return wanted
+
+
+def _is_told(pattern: str) -> bool:
+    return pattern == EVERYTHING or (is_known(pattern) and not pattern.startswith(UNTOLD))
 
 
 class WebhookQuerySet(AggregateQuerySet["Webhook"]):

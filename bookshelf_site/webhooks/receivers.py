@@ -12,7 +12,7 @@ from bookshelf_site.events.signals import RECEIVERS, DurableReceiver
 from bookshelf_site.webhooks import delivering, services
 from bookshelf_site.webhooks.delivering import ATTEMPTS, Sent, Skipped
 from bookshelf_site.webhooks.events import Pinged
-from bookshelf_site.webhooks.models import SENDER
+from bookshelf_site.webhooks.models import SENDER, UNTOLD
 
 FAN_OUT: Final = "webhooks.fan_out"
 LEASE: Final = timedelta(minutes=1)
@@ -34,7 +34,8 @@ def record(event: DomainEvent, target: str, outcome: Sent | Skipped, **kwargs: o
 
 def connect() -> None:
     """All events are heard but pings, which are for one webhook. To `send` is owed only what `fan_out` owes it."""
-    for event in set(EVENTS.values()) - {Pinged}:
+    told = [event for event in set(EVENTS.values()) - {Pinged} if not event.name.startswith(UNTOLD)]
+    for event in told:
         event.signal.connect(fan_out, dispatch_uid=FAN_OUT, batch=True, ordered=True)
     RECEIVERS[SENDER] = DurableReceiver(
         uid=SENDER,

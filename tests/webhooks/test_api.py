@@ -87,6 +87,8 @@ def test_an_address_that_can_not_be_one_is_refused(api, names, url, detail):
         ([], "#/event_types"),
         (["orders.order_lost"], "#/event_types"),
         (["order.*"], "#/event_types"),
+        (["events.*"], "#/event_types"),
+        (["events.delivery_retried"], "#/event_types"),
         (["orders*"], "#/event_types"),
         ([""], "#/event_types/0"),
         (["x" * 101], "#/event_types/0"),
