@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue
@@ -286,6 +286,11 @@ def waiting(orders: OrderQuerySet) -> OrderQuerySet:
 
 def not_waiting(orders: OrderQuerySet) -> OrderQuerySet:
     return orders.exclude(pk__in=inventory.waiting_orders())
+
+
+def with_waits(orders: OrderQuerySet) -> OrderQuerySet:
+    """Each with `waits`: whether a line of it waits for copies."""
+    return orders.annotate(waits=Exists(inventory.waiting_orders().filter(order_id=OuterRef("pk"))))
 
 
 def movements_of(order: Order) -> list[MovedCopies]:

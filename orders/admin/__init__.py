@@ -75,14 +75,17 @@ class OrderAdmin(ExportAdmin, PapersAdmin):
 
     def get_queryset(self, request: HttpRequest) -> OrderQuerySet:
         orders = cast("OrderQuerySet", super().get_queryset(request))
-        return orders.with_line_count()
+        return services.with_waits(orders.with_line_count())
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[OrderQuerySet, bool]:
         return services.search_orders(queryset, search_term) if search_term.strip() else queryset, False
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
-    def listed_status(self, order: Order) -> str:
-        return format_html('<span class="badge badge-{}">{}</span>', order.status.lower(), order.get_status_display())
+    def listed_status(self, order: Any) -> str:
+        status = format_html('<span class="badge badge-{}">{}</span>', order.status.lower(), order.get_status_display())
+        return (
+            format_html('{} <span class="badge badge-waiting">{}</span>', status, _("waits")) if order.waits else status
+        )
 
     @admin.display(description=gettext_lazy("total"), ordering="total_amount")
     def total(self, order: Order) -> str:

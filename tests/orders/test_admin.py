@@ -663,6 +663,15 @@ def test_an_order_is_listed_with_its_lines_counted(desk):
     assert order.line_count == 3
 
 
+def test_the_list_says_which_order_waits(desk):
+    fine, waits = an_order((a_book("Sanditon", copies=1), 1)), a_waiting_order((a_book("Emma", copies=1), 3))
+
+    text = desk.open(LIST).text
+
+    assert f"{waits.number} Alice Johnson Pending waits" in text
+    assert f"{fine.number} Alice Johnson Pending waits" not in text
+
+
 def test_the_list_costs_the_same_for_many(desk, django_assert_max_num_queries):
     emma = a_book(copies=50)
     for _ in range(50):
