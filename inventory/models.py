@@ -569,6 +569,7 @@ class Notification(models.Model):
         STOCK_RAN_LOW = "stock_ran_low"
         MAIL_FAILED = "mail_failed"
         DELIVERY_DIED = "delivery_died"
+        WEBHOOK_DISABLED = "webhook_disabled"
 
     class Audience(models.TextChoices):
         CUSTOMER = "customer"

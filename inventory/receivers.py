@@ -8,6 +8,7 @@ from django.dispatch import receiver
 
 from bookshelf_site.events import DomainEvent
 from bookshelf_site.events.erasure import ERASED
+from bookshelf_site.webhooks.events import WebhookDisabled
 from catalog.events import BookAdded
 from inventory import notices, services
 from inventory.events import StockRanLow, WaitingFilled
@@ -100,6 +101,22 @@ def notify_line_cancelled(sender: object, event: LineCancelled, **kwargs: object
 @receiver(StockRanLow.signal, dispatch_uid="inventory.notify_stock_ran_low")
 def notify_stock_ran_low(sender: object, event: StockRanLow, **kwargs: object) -> None:
     services.record_low_stock(event_uid=event.uid, book_id=event.book_id, available=event.available)
+
+
+@receiver(WebhookDisabled.signal, dispatch_uid="inventory.notify_webhook_disabled")
+def notify_webhook_disabled(sender: object, event: WebhookDisabled, **kwargs: object) -> None:
+    """The staff hears of one that was lost; what somebody has switched off they know."""
+    why = WHY_DISABLED.get(event.reason)
+    if why is not None:
+        services.record_notification(
+            event_uid=event.uid,
+            kind=Notification.Kind.WEBHOOK_DISABLED,
+            audience=Notification.Audience.STAFF,
+            message=f"Webhook {event.host} is disabled: {why}",
+        )
+
+
+WHY_DISABLED = {"gone": "it answered “410 Gone”", "failing": "nothing got through to it for three days"}
 
 
 @receiver(CustomerErased.signal, dispatch_uid="inventory.erase_customer")

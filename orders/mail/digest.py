@@ -42,7 +42,7 @@ TITLES: Final = {
     "stock_ran_low": ("Running low", "admin:inventory_stockitem_changelist", "?level=low"),
     "mail_failed": ("Mails that did not arrive", "admin:inventory_notification_changelist", "?status__exact=failed"),
     "delivery_died": ("Dead letters", "admin:events_delivery_changelist", "?status__exact=dead"),
-    "webhook_disabled": ("Webhooks switched off", "admin:index", ""),
+    "webhook_disabled": ("Webhooks switched off", "admin:webhooks_webhook_changelist", "?health=disabled"),
 }
 OTHER: Final = ("Also", "admin:inventory_notification_changelist", "?audience__exact=staff")
 

@@ -27,6 +27,7 @@ from bookshelf_site.webhooks.services import (
     rotate_secret,
 )
 from catalog.services import withdraw
+from inventory.models import Notification
 from orders.services import confirm_order, ship_order
 from tests.given import a_book, an_order
 from tests.webhooks.conftest import secret_of
@@ -512,3 +513,19 @@ def test_a_new_address_is_tried_without_waiting(listener, listen, told):
     relay_comes_by()
 
     assert len(moved.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("disable", "told_staff"),
+    [
+        (lambda webhook: webhook.disable(Webhook.Reason.GONE), "it answered “410 Gone”"),
+        (lambda webhook: webhook.disable(Webhook.Reason.FAILING), "nothing got through to it for three days"),
+        (lambda webhook: webhook.disable(Webhook.Reason.BY_HAND), None),
+    ],
+)
+def test_the_staff_hears_of_a_webhook_that_was_lost(told, disable, told_staff):
+    disable(told)
+    told.save()
+
+    notices = Notification.objects.filter(kind="webhook_disabled", audience="staff").values_list("message", flat=True)
+    assert list(notices) == ([f"Webhook {told.host} is disabled: {told_staff}"] if told_staff else [])
