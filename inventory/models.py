@@ -9,13 +9,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Min, Q, Sum, Window
+from django.db.models import Count, F, Min, Q, Subquery, Sum, Value, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue, checked_line
 from bookshelf_site.events import current_actor, uuid7
 from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
+from bookshelf_site.events.statements import Compiled, insert_missing
 from inventory.errors import NeverShipped
 from inventory.events import (
     CopiesReceived,
@@ -46,17 +47,25 @@ class StockItemQuerySet(AggregateQuerySet["StockItem"]):
     def locked_for(self, book_ids: Collection[UUID]) -> dict[UUID, StockItem]:
         """The stock of these books by book, locked in one query by ascending key; made where there is none.
 
-        Everybody locks in this order, so that two orders of the same books can't wait for each other. What is missing
-        is made before anything is locked: who holds one row and makes another may have to wait for it.
+        Everybody locks in this order, so that two orders of the same books can't wait for each other. If one is missing
+        none is locked before it is made: who holds one row and makes another may have to wait for it.
         """
-        there = self.filter(pk__in=book_ids).values_list("pk", flat=True)
-        if missing := sorted(set(book_ids) - set(there)):
-            self.bulk_create([StockItem(book_id=book_id) for book_id in missing], ignore_conflicts=True)
-        return self.filter(pk__in=book_ids).locked_by_key()
+        wanted = set(book_ids)
+        items = _LOCKED_IF_ALL_THERE(wanted)
+        if len(items) < len(wanted):
+            insert_missing([StockItem(book_id=book_id) for book_id in sorted(wanted)])
+            items = StockItem.lock_all(wanted)
+        return {item.pk: item for item in items}
 
-    def locked_of(self, lines: AllocationQuerySet) -> dict[UUID, StockItem]:
-        """The stock of the books that these lines are about."""
-        return self.filter(pk__in=lines.order_by().values("item")).locked_by_key()
+    def if_all_there(self, book_ids: Collection[UUID]) -> Self:
+        """The stock of these books, or none if one of them has no row."""
+        there = StockItem.objects.filter(pk__in=book_ids).order_by().annotate(one=Value(1)).values("one")
+        counted = there.annotate(count=Count("*")).values("count")
+        return self.filter(pk__in=book_ids).alias(there=Subquery(counted)).filter(there=len(book_ids))
+
+    def locked_of(self, lines: AllocationQuerySet) -> Self:
+        """The stock of the books that these lines are about, locked by ascending key."""
+        return self.filter(pk__in=lines.order_by().values("item")).locked().order_by("pk")
 
     def locked_by_key(self) -> dict[UUID, StockItem]:
         return {item.pk: item for item in self.locked().order_by("pk")}
@@ -320,9 +329,15 @@ class StockItem(Aggregate):
         )
 
 
+_LOCKED_IF_ALL_THERE = Compiled(lambda book_ids: StockItem.objects.if_all_there(book_ids).locked().order_by("pk"))
+
+
 class AllocationQuerySet(models.QuerySet["Allocation"]):
     def of_order(self, order_id: UUID) -> Self:
         return self.filter(order_id=order_id)
+
+    def of_orders(self, order_ids: Collection[UUID]) -> Self:
+        return self.filter(order_id__in=order_ids)
 
     def of_line(self, order_id: UUID, line_id: UUID) -> Self:
         return self.filter(order_id=order_id, line_id=line_id)

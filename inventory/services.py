@@ -15,6 +15,7 @@ from bookshelf_site.errors import DomainError, InvalidValue
 from bookshelf_site.events import DomainEvent, unit_of_work
 from bookshelf_site.events.models import Event
 from bookshelf_site.events.outbox import emit
+from bookshelf_site.events.statements import Compiled, insert, insert_missing, update
 from bookshelf_site.rows import Outcome, Outcomes
 from inventory.errors import CopiesAllocated, InsufficientStock, NeverOrdered, Shortage, UnknownBook
 from inventory.models import (
@@ -107,7 +108,7 @@ def allocate_copies(*, order_id: UUID, order_number: str, wanted: Sequence[Wante
         raise InsufficientStock(shortages)
     allocations = [_allocation(order_id, order_number, line) for line in wanted]
     movements = [items[allocation.item_id].allocate(allocation, allocation.wanted) for allocation in allocations]
-    Allocation.objects.bulk_create(allocations)
+    insert(allocations)
     _save(items.values(), movements)
 
 
@@ -127,7 +128,7 @@ def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[Want
         if allocation.missing:
             allocation.wait()
         allocations.append(allocation)
-    Allocation.objects.bulk_create(allocations)
+    insert(allocations)
     _save(items.values(), movements)
     return sum(allocation.missing for allocation in allocations)
 
@@ -135,13 +136,13 @@ def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[Want
 @unit_of_work
 def release_copies(*, order_id: UUID) -> None:
     """Free what was promised to an order; its waiting lines wait no longer."""
-    _release(Allocation.objects.of_order(order_id))
+    _release(*_open_lines_of(order_id))
 
 
 @unit_of_work
 def release_line(*, order_id: UUID, line_id: UUID) -> None:
     """Free what was promised to one line of an order; it waits no longer."""
-    _release(Allocation.objects.of_line(order_id, line_id))
+    _release(*_open_lines(Allocation.objects.of_line(order_id, line_id)))
 
 
 @unit_of_work
@@ -164,7 +165,7 @@ def put_back(*, order_id: UUID, line_id: UUID) -> int:
 @unit_of_work
 def missing_by_line(order_id: UUID) -> dict[UUID, int]:
     """How many copies each open line of the order still misses. Nothing fills them until the transaction ends."""
-    lines, _ = _open_lines(Allocation.objects.of_order(order_id))
+    lines, _ = _open_lines_of(order_id)
     return {line.line_id: line.missing for line in lines}
 
 
@@ -175,7 +176,7 @@ def move_waiting(*, order_id: UUID, to_order_id: UUID, to_order_number: str, lin
     It keeps its place among those who wait. The first order waits for nothing any more.
     """
     for_other, here = [], []
-    for line in _open_lines(Allocation.objects.of_order(order_id))[0]:
+    for line in _open_lines_of(order_id)[0]:
         new_id = lines.get(line.line_id)
         if new_id == line.line_id:
             line.move_to(order_id=to_order_id, order_number=to_order_number)
@@ -191,7 +192,7 @@ def move_waiting(*, order_id: UUID, to_order_id: UUID, to_order_number: str, lin
 @unit_of_work
 def ship_copies(*, order_id: UUID) -> None:
     """What was promised to an order leaves the shelf."""
-    lines, items = _open_lines(Allocation.objects.of_order(order_id))
+    lines, items = _open_lines_of(order_id)
     movements = [items[line.item_id].ship(line) for line in lines if line.allocated]
     _save_lines(lines, ("allocated", "shipped"))
     _save(items.values(), movements)
@@ -320,7 +321,7 @@ def settled_copies(order_id: OuterRef) -> QuerySet[Allocation, int]:
 
 def waiting_lines(order_id: UUID) -> list[UUID]:
     """The lines of the order that still wait for copies."""
-    return list(Allocation.objects.of_order(order_id).waiting().values_list("line_id", flat=True))
+    return [line.line_id for line in _WAITING_LINES_OF_ORDERS([order_id])]
 
 
 def waiting_orders() -> QuerySet[Allocation, UUID]:
@@ -431,10 +432,7 @@ def record_arrivals(arrivals: Sequence[Arrival]) -> None:
 @unit_of_work
 def record_notifications(notifications: Sequence[Notification]) -> None:
     """Note what people are to be told; the unique key keeps it at one per event, kind and audience."""
-    Notification.objects.bulk_create(notifications, ignore_conflicts=True)
-    ours = Notification.objects.filter(pk__in=[notification.pk for notification in notifications])
-    new = set(ours.values_list("pk", flat=True))
-    emit(*(notification.recorded() for notification in notifications if notification.pk in new))
+    emit(*(notification.recorded() for notification in insert_missing(notifications)))
 
 
 @unit_of_work
@@ -483,12 +481,26 @@ WAITED = ("allocated", "waiting_since", "waited_until")
 
 def _open_lines(lines: AllocationQuerySet) -> tuple[list[Allocation], dict[UUID, StockItem]]:
     """Those of these lines that are open, read under the lock of their books' stock rows, and these."""
-    items = StockItem.objects.locked_of(lines.open())
+    items = {item.pk: item for item in StockItem.objects.locked_of(lines.open())}
     return list(lines.open().order_by("item_id", "id")), items
 
 
-def _release(given_up: AllocationQuerySet) -> None:
-    lines, items = _open_lines(given_up)
+def _open_lines_of(order_id: UUID) -> tuple[list[Allocation], dict[UUID, StockItem]]:
+    """All open lines of an order."""
+    items = _LOCKED_STOCK_OF_ORDERS([order_id])
+    return _OPEN_LINES_OF_ORDERS([order_id]), {item.pk: item for item in items}
+
+
+_LOCKED_STOCK_OF_ORDERS = Compiled(
+    lambda order_ids: StockItem.objects.locked_of(Allocation.objects.of_orders(order_ids).open())
+)
+_OPEN_LINES_OF_ORDERS = Compiled(
+    lambda order_ids: Allocation.objects.of_orders(order_ids).open().order_by("item_id", "id")
+)
+_WAITING_LINES_OF_ORDERS = Compiled(lambda order_ids: Allocation.objects.of_orders(order_ids).waiting())
+
+
+def _release(lines: Sequence[Allocation], items: Mapping[UUID, StockItem]) -> None:
     movements = [items[line.item_id].release(line) for line in lines if line.allocated]
     for line in lines:
         line.wait_no_longer()
@@ -540,10 +552,7 @@ def _adjust(item: StockItem, change: int, kind: StockMovement.Kind, reason: str)
 
 
 def _save_lines(lines: Sequence[Allocation], fields: Sequence[str]) -> None:
-    if len(lines) == 1:  # most orders have one line, and a plain UPDATE costs half of a bulk one
-        lines[0].save(update_fields=fields)
-    elif lines:
-        Allocation.objects.bulk_update(lines, fields)
+    update(lines, fields)
 
 
 COUNTERS = ("on_hand", "allocated", "was_on_hand", "is_watched", "updated_at")
@@ -561,4 +570,4 @@ def _save(items: Collection[StockItem], movements: Sequence[StockMovement]) -> N
         changed[0].save(update_fields=COUNTERS)
     else:
         StockItem.objects.bulk_update(changed, COUNTERS)
-    StockMovement.objects.bulk_create(movements)
+    insert(movements)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events import unit_of_work
+from bookshelf_site.events.statements import insert
 from bookshelf_site.money import Money
 from catalog.isbn import search_isbn
 from catalog.models import Book
@@ -82,7 +83,7 @@ def place_order_or_wait(contact: Contact, lines: Sequence[LineRequest], *, exter
 @unit_of_work
 def confirm_order(*, order_id: UUID) -> Order:
     """Promise the copies to the customer. Raises LinesWaiting while a line waits for copies."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     if order.confirm():
         _refuse_waiting_lines(order)
         order.save(update_fields=MOVED)
@@ -92,7 +93,7 @@ def confirm_order(*, order_id: UUID) -> Order:
 @unit_of_work
 def ship_order(*, order_id: UUID, tracking: str = "") -> Order:
     """The copies leave the shop."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     if order.ship(tracking=tracking):
         inventory.ship_copies(order_id=order.id)
         order.save(update_fields=MOVED)
@@ -102,7 +103,7 @@ def ship_order(*, order_id: UUID, tracking: str = "") -> Order:
 @unit_of_work
 def cancel_order(*, order_id: UUID, reason: str, note: str = "") -> Order:
     """Call the order off; its copies are free again."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     if order.cancel(reason=reason, note=note):
         inventory.release_copies(order_id=order.id)
         order.save(update_fields=MOVED)
@@ -122,7 +123,7 @@ def cancel_as_customer(*, order_id: UUID) -> Order:
 @unit_of_work
 def correct_contact(*, order_id: UUID, contact: Contact) -> Order:
     """Put the customer's data right, until the order is shipped."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     order.correct_contact(contact)
     _save_changed(order)
     return order
@@ -131,7 +132,7 @@ def correct_contact(*, order_id: UUID, contact: Contact) -> Order:
 @unit_of_work
 def amend_contact(*, order_id: UUID, changes: ContactChanges) -> Order:
     """Put right only what is named: of two who correct different things at once, neither undoes the other's."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     order.refuse_closed()
     order.correct_contact(replace(order.contact, **changes))
     _save_changed(order)
@@ -141,7 +142,7 @@ def amend_contact(*, order_id: UUID, changes: ContactChanges) -> Order:
 @unit_of_work
 def rotate_link(*, order_id: UUID) -> Order:
     """Give the customer another link; the old one opens nothing any more."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     order.rotate_token()
     order.save()
     return order
@@ -150,7 +151,7 @@ def rotate_link(*, order_id: UUID) -> Order:
 @unit_of_work
 def add_note(*, order_id: UUID, text: str) -> Order:
     """Note on an order, for the staff only, what they should know; it may be closed already."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     order.add_note(text)
     order.save()
     return order
@@ -181,7 +182,7 @@ def put_back_line(*, order_id: UUID, line_id: UUID) -> Order:
 @unit_of_work
 def split_order(*, order_id: UUID) -> Order:
     """Give what waits to a new order, so that what is here can move on. Raises NothingToSplit."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     lines = list(order.lines.all())
     split = order.split(lines, inventory.missing_by_line(order.id))
     split.order.save()
@@ -231,7 +232,7 @@ EXPIRED_AT_ONCE = 500
 @unit_of_work
 def _expire(order_id: UUID, moment: datetime) -> Order | None:
     """The order, expired; None if it was confirmed meanwhile, or has a line that waits after all."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     if inventory.orders_that_waited_after(moment, [order_id]) or not order.expire():
         return None
     inventory.release_copies(order_id=order.id)
@@ -317,7 +318,7 @@ def _placed(
     lines = [line for line, _ in merged]
     order = Order.placed(contact, lines, external_reference=external_reference)
     _save_with_unique_reference(order)
-    OrderLine.objects.bulk_create(lines)
+    insert(lines)
     wanted = [
         WantedCopies(line_id=line.id, line=index, book_id=line.book_id, title=line.title, quantity=line.quantity)
         for line, index in merged
@@ -329,7 +330,7 @@ def _books_by_line(requests: Sequence[LineRequest]) -> list[Book]:
     """The book of each line, checked: known, for sale, at the price that was expected."""
     _check_lines(requests)
     isbns = [search_isbn(request.isbn or "") for request in requests]
-    by_id: Mapping[UUID, Book] = Book.objects.in_bulk([r.book_id for r in requests if r.book_id is not None])
+    by_id: Mapping[UUID, Book] = Book.by_key(r.book_id for r in requests if r.book_id is not None)
     by_isbn = Book.objects.by_isbn([isbn for isbn in isbns if isbn])
     books = [
         _known(index, by_id.get(request.book_id) if request.book_id else by_isbn.get(isbn or ""), request)
@@ -399,7 +400,7 @@ def _line(book: Book, quantity: int) -> OrderLine:
 
 def _locked_with_line(order_id: UUID, line_id: UUID) -> tuple[Order, OrderLine, list[OrderLine]]:
     """The order, locked, the line of it, and its other lines."""
-    order = Order.objects.locked().get(pk=order_id)
+    order = Order.lock(order_id)
     line = order.lines.get(pk=line_id)
     return order, line, [other for other in order.lines.all() if other != line]
 

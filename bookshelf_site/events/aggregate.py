@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from functools import cache
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast
+from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import Model
+from django.db.models.signals import post_save, pre_save
 
-from bookshelf_site.events import unit_of_work
+from bookshelf_site.events import statements, unit_of_work
 from bookshelf_site.events.domain_event import DomainEvent
 from bookshelf_site.events.outbox import emit
+from bookshelf_site.events.statements import Compiled
 
 
 class Aggregate(Model):
@@ -29,9 +33,35 @@ class Aggregate(Model):
         return state
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        """As Django's. A new row, or some fields of one, are written by a statement that is compiled once."""
         with unit_of_work:
-            super().save(*args, **kwargs)
+            names = kwargs.get("update_fields")
+            if args or kwargs.keys() - {"update_fields"} or _has_listeners(type(self)):
+                super().save(*args, **kwargs)
+            elif names and not self._state.adding:
+                statements.update([self], names)
+            elif names is None and self._state.adding:
+                statements.insert([self])
+            else:
+                super().save(*args, **kwargs)
             emit(*self.take_raised())
+
+    @classmethod
+    def lock(cls, key: UUID) -> Self:
+        """The row, locked until the transaction ends. Raises DoesNotExist."""
+        for row in cls.lock_all([key]):
+            return row
+        raise cls.DoesNotExist(f"no {cls._meta.verbose_name} is {key}")
+
+    @classmethod
+    def lock_all(cls, keys: Iterable[UUID]) -> list[Self]:
+        """Those of the rows that there are, locked by ascending key until the transaction ends."""
+        return cast("list[Self]", _locking(cls)(keys))
+
+    @classmethod
+    def by_key(cls, keys: Iterable[UUID]) -> dict[UUID, Self]:
+        """Those of the rows that there are, as they are now."""
+        return {row.pk: cast("Self", row) for row in _reading(cls)(keys)}
 
     def raise_event(self, event: DomainEvent) -> None:
         """Say what has happened to this row; `save` writes it."""
@@ -47,6 +77,21 @@ class Aggregate(Model):
         raised = self.__dict__.pop("_raised", ())
         stream = f"{self._meta.label_lower}:{self.pk}"
         return [replace(event, stream=stream) for event in raised]
+
+
+@cache
+def _locking(model: type[Aggregate]) -> Compiled[Aggregate]:
+    return Compiled(lambda keys: AggregateQuerySet(model).locked().filter(pk__in=keys).order_by("pk"))
+
+
+@cache
+def _reading(model: type[Aggregate]) -> Compiled[Aggregate]:
+    return Compiled(lambda keys: AggregateQuerySet(model).filter(pk__in=keys))
+
+
+def _has_listeners(model: type[Model]) -> bool:
+    """Does somebody hear Django's own signals of this model? Then Django sends them."""
+    return pre_save.has_listeners(model) or post_save.has_listeners(model)
 
 
 A = TypeVar("A", bound=Aggregate)
@@ -76,29 +121,12 @@ class AggregateQuerySet(models.QuerySet[A]):
         return created
 
     def bulk_update(self, objs: Iterable[A], fields: Iterable[str], batch_size: int | None = None) -> int:
-        """As Django's for plain values, in a tenth of its time: one statement, many rows, and no CASE for each.
-
-        The rows are locked, so that all of them are there.
-        """
+        """As Django's for plain values and locked rows, in a tenth of its time: no CASE for each row and field."""
         aggregates = list(objs)
         with unit_of_work:
-            self._write(aggregates, list(fields))
+            statements.update(aggregates, fields)
             _emit_raised(aggregates)
         return len(aggregates)
-
-    def _write(self, aggregates: Sequence[A], names: Sequence[str]) -> None:
-        connection, meta = transaction.get_connection(self.db), self.model._meta
-        fields: list[Any] = [meta.get_field(name) for name in names]
-        quoted = connection.ops.quote_name
-        assignments = ", ".join(f"{quoted(field.column)} = %s" for field in fields)
-        statement = f"UPDATE {quoted(meta.db_table)} SET {assignments} WHERE {quoted(meta.pk.column)} = %s"  # noqa: S608  # names of ours
-        rows = [
-            [field.get_db_prep_save(getattr(aggregate, field.attname), connection) for field in (*fields, meta.pk)]
-            for aggregate in aggregates
-        ]
-        if rows:
-            with connection.cursor() as cursor:
-                cursor.executemany(statement, rows)
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise TypeError("update() passes the events by: lock the rows, call their methods and save them")

@@ -83,8 +83,7 @@ def _attempt(group: Sequence[Delivery]) -> None:
 
 def _acknowledge(group: Sequence[Delivery]) -> None:
     """The first statement: fences a stale grant off, and locks the rows against everybody else while we live."""
-    mine = Delivery.objects.filter(pk__in=[delivery.pk for delivery in group]).held(attempts=group[0].attempts)
-    if mine.update(status=Delivery.Status.DONE, done_at=timezone.now(), last_error="") != len(group):
+    if Delivery.acknowledge([delivery.pk for delivery in group], attempts=group[0].attempts) != len(group):
         raise Superseded
 
 

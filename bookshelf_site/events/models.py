@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import ClassVar, Self
 
 from django.apps import apps
-from django.db import models
+from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -189,6 +189,19 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.receiver} ← {self.event_id} ({self.status})"
+
+    @staticmethod
+    def acknowledge(keys: Sequence[int], *, attempts: int) -> int:
+        """Settle those that are still held at this attempt; how many. In SQL: nothing else is run so often."""
+        marks = ", ".join(["%s"] * len(keys))
+        statement = (
+            "UPDATE events_delivery SET status = 'done', done_at = %s, last_error = '' "  # noqa: S608  # marks alone
+            f"WHERE status = 'pending' AND attempts = %s AND id IN ({marks})"
+        )
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [now, attempts, *keys])
+            return int(cursor.rowcount)
 
     @property
     def durable(self) -> DurableReceiver:

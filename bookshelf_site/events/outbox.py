@@ -9,9 +9,10 @@ from datetime import datetime
 from weakref import WeakSet
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
+from bookshelf_site.events import statements
 from bookshelf_site.events.domain_event import DomainEvent
 from bookshelf_site.events.engines import engine
 from bookshelf_site.events.models import Delivery, Event
@@ -27,13 +28,12 @@ def emit(*events: DomainEvent) -> None:
     """
     if not events:
         return
-    connection = transaction.get_connection()
     if not connection.in_atomic_block:
         raise RuntimeError("emit() works inside a transaction only: the event and its change commit together")
     if not connection.run_on_commit:
         _line.expected.clear()
-    rows = Event.objects.bulk_create(Event.of(event) for event in events)
-    news = News(rows, Delivery.objects.bulk_create(_owed(rows, timezone.now())))
+    rows = statements.insert([Event.of(event) for event in events])
+    news = News(rows, statements.insert(_owed(rows, timezone.now())))
     _line.expected.add(news)
     # a method and no partial: of a robust hook that raises Django logs the __qualname__
     transaction.on_commit(news.announce, robust=True)

@@ -1,0 +1,210 @@
+"""The statements that every order runs, compiled once: the ORM takes longer to compile one than a database to run it.
+
+They write and read whole rows by their keys, on the default database and without Django's signals of models; whoever
+wants more asks the ORM. What they write is what the fields of the models make of it, as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+from uuid import UUID, uuid4
+
+from django.db import DatabaseError, connection
+from django.db.models import Field, Model, QuerySet
+
+M = TypeVar("M", bound=Model)
+
+MOST_KEYS = 20
+"""What is asked for more keys at once is compiled each time: each number of keys is a statement of its own."""
+
+
+def insert(rows: Sequence[M]) -> list[M]:
+    """Write new rows, as `bulk_create` does; they know then which keys the database gave them."""
+    for some in _batches(rows):
+        model = type(some[0])
+        if model._meta.auto_field is None:
+            _execute(_insertion(model, len(some)), _new_values(some))
+            continue
+        returned = _fetched(_insertion(model, len(some)) + _returning(model), _new_values(some))
+        for row, (key,) in zip(some, returned, strict=True):
+            row.pk = key
+    return _saved(rows)
+
+
+def insert_missing(rows: Sequence[M]) -> list[M]:
+    """Write those of the rows, whose keys are their own, that no unique key keeps out; which they were."""
+    keys: set[object] = set()
+    for some in _batches(rows):
+        model = type(some[0])
+        statement = f"{_insertion(model, len(some))} ON CONFLICT DO NOTHING{_returning(model)}"
+        keys |= {model._meta.pk.to_python(key) for (key,) in _fetched(statement, _new_values(some))}
+    return _saved([row for row in rows if row.pk in keys])
+
+
+def update(rows: Sequence[Model], names: Iterable[str]) -> None:
+    """Write these fields of locked rows, as `save(update_fields=…)` does. Raises DatabaseError if one is gone."""
+    names = tuple(names)
+    for some in _batches(rows):
+        model = type(some[0])
+        fields = (*_named(model, names), model._meta.pk)
+        values = [_value(row, field, is_new=False) for row in some for field in fields]
+        if _execute(_change(model, names, len(some)), values) != len(some):
+            raise DatabaseError(f"a row of {model._meta.label} that was to be changed is gone")
+
+
+class Compiled(Generic[M]):
+    """A query for whole rows by keys, as `query(keys)` says it; fresh rows at each call."""
+
+    def __init__(self, query: Callable[[Collection[UUID]], QuerySet[M]]) -> None:
+        self.query = query
+        self.plans: dict[int, _Plan] = {}
+
+    def __call__(self, keys: Iterable[UUID]) -> list[M]:
+        """Raises RuntimeError if rows are to be locked and no transaction is open, which would lock nothing."""
+        asked = list(dict.fromkeys(keys))
+        if not 1 <= len(asked) <= MOST_KEYS:
+            return list(self.query(asked)) if asked else []
+        plan = self.plans.get(len(asked)) or self._compile(len(asked))
+        if plan.locks and not connection.in_atomic_block:
+            raise RuntimeError("a row is locked inside a unit of work only")
+        params = [param if place is None else _key(asked[place]) for place, param in plan.params]
+        returned = _fetched(plan.statement, params)
+        rows = plan.compiler.apply_converters(returned, plan.converters) if plan.converters else returned
+        return [plan.model.from_db(connection.alias, plan.names, row) for row in rows]
+
+    def _compile(self, size: int) -> _Plan:
+        places = {_key(uuid4()): place for place in range(size)}
+        query = self.query([UUID(str(key)) for key in places])
+        compiler = query.query.get_compiler(using=connection.alias)
+        statement, params = compiler.as_sql()
+        columns = [column for column, _, _ in compiler.select]
+        self.plans[size] = _Plan(
+            statement=statement,
+            params=[(places.get(param), param) for param in params],
+            locks=query.query.select_for_update,
+            model=query.model,
+            names=[column.target.attname for column in columns],
+            compiler=compiler,
+            converters=compiler.get_converters(columns),
+        )
+        return self.plans[size]
+
+
+class _Plan(NamedTuple):
+    """A compiled query: which of the keys, or what else, is a parameter; and how a row becomes an instance."""
+
+    statement: str
+    params: list[tuple[int | None, Any]]
+    locks: bool
+    model: Any
+    names: list[str]
+    compiler: Any
+    converters: dict[int, Any]
+
+
+def _key(key: UUID) -> UUID | str:
+    return key if connection.features.has_native_uuid_field else key.hex
+
+
+def _batches(rows: Sequence[M]) -> Iterator[Sequence[M]]:
+    """As many rows at once as the database takes parameters for."""
+    if not rows:
+        return
+    size = connection.ops.bulk_batch_size([*rows[0]._meta.concrete_fields], rows)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _value(row: Model, field: Field[Any, Any], *, is_new: bool) -> Any:
+    return field.get_db_prep_save(field.pre_save(row, add=is_new), connection)
+
+
+def _new_values(rows: Sequence[Model]) -> list[Any]:
+    return [_value(row, field, is_new=True) for row in rows for field in _written(type(row))]
+
+
+def _saved(rows: Sequence[M]) -> list[M]:
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001  # as Django documents for from_db
+    return list(rows)
+
+
+def _execute(statement: str, values: Sequence[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)
+
+
+def _fetched(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
+
+def _quoted(name: str | None) -> str:
+    return str(connection.ops.quote_name(name or ""))
+
+
+@cache
+def _named(model: type[Model], names: tuple[str, ...]) -> tuple[Field[Any, Any], ...]:
+    return tuple(cast("Field[Any, Any]", model._meta.get_field(name)) for name in names)
+
+
+@cache
+def _written(model: type[Model]) -> tuple[Field[Any, Any], ...]:
+    """All columns but the key that the database gives."""
+    return tuple(field for field in model._meta.concrete_fields if field is not model._meta.auto_field)
+
+
+def _insertion(model: type[Model], rows: int) -> str:
+    start, values = _insertion_of_one(model)
+    return start + ", ".join([values] * rows)
+
+
+@cache
+def _insertion_of_one(model: type[Model]) -> tuple[str, str]:
+    columns = ", ".join(_quoted(field.column) for field in _written(model))
+    start = f"INSERT INTO {_quoted(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608  # names of ours
+    return start, f"({', '.join(['%s'] * len(_written(model)))})"
+
+
+@cache
+def _returning(model: type[Model]) -> str:
+    return f" RETURNING {_quoted(model._meta.pk.column)}"
+
+
+def _change(model: type[Model], names: tuple[str, ...], rows: int) -> str:
+    if rows == 1:
+        return _change_of_one(model, names)
+    start, values, end = _change_of_many(model, names)
+    return start + ", ".join([values] * rows) + end
+
+
+@cache
+def _change_of_one(model: type[Model], names: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{_quoted(field.column)} = %s" for field in _named(model, names))
+    table, key = _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
+    return f"UPDATE {table} SET {changes} WHERE {key} = %s"  # noqa: S608  # names of ours
+
+
+@cache
+def _change_of_many(model: type[Model], names: tuple[str, ...]) -> tuple[str, str, str]:
+    """Joined to a table of the new values; both databases call its columns column1, column2 and so on."""
+    table, key = _quoted(model._meta.db_table), model._meta.pk
+    fields = [*_named(model, names), key]
+    new = [_typed(f"new.column{number}", field) for number, field in enumerate(fields, 1)]
+    changes = ", ".join(f"{_quoted(field.column)} = {value}" for field, value in zip(fields[:-1], new, strict=False))
+    return (
+        f"UPDATE {table} SET {changes} FROM (VALUES ",  # noqa: S608  # names of ours
+        f"({', '.join(['%s'] * len(fields))})",
+        f") AS new WHERE {table}.{_quoted(key.column)} = {new[-1]}",
+    )
+
+
+def _typed(value: str, field: Field[Any, Any]) -> str:
+    """PostgreSQL is told the types of a table of values; without lengths, or it would cut off what is too long."""
+    if connection.vendor != "postgresql":
+        return value
+    return f"{value}::{(field.db_type(connection) or 'text').partition('(')[0]}"

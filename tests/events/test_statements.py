@@ -1,0 +1,167 @@
+"""The statements that are compiled once write and read what the ORM would."""
+
+import pytest
+from django.db import DatabaseError, DataError, connection
+from django.db.models import F
+from django.db.models.signals import post_save
+from django.test.utils import CaptureQueriesContext
+
+from bookshelf_site.events import unit_of_work, uuid7
+from bookshelf_site.events.statements import MOST_KEYS, Compiled, insert, insert_missing, update
+from catalog.models import Book
+from inventory.models import Allocation, Notification, StockItem, StockMovement
+from orders.models import Order
+from tests.given import a_book, an_order, books
+
+pytestmark = pytest.mark.django_db
+
+
+def a_movement(book: Book, copies: int) -> StockMovement:
+    return StockMovement(
+        item_id=book.pk, kind="received", on_hand_change=copies, allocated_change=0, on_hand=copies, allocated=0
+    )
+
+
+def a_notification(event_uid=None) -> Notification:
+    return Notification(
+        event_uid=event_uid or uuid7(), kind="order_placed", audience="customer", message="Zoë ‘%s’ {0} 100 %"
+    )
+
+
+def test_new_rows_know_the_keys_that_the_database_gave_them():
+    book = a_book(copies=1)
+    movements = [a_movement(book, copies) for copies in (2, 3, 4)]
+
+    assert insert(movements) == movements
+
+    found = StockMovement.objects.filter(kind="received").order_by("id")
+    assert [(row.pk, row.on_hand, row.created_at) for row in found] == [
+        (row.pk, row.on_hand, row.created_at) for row in movements
+    ]
+    assert not any(row._state.adding for row in movements)
+
+
+def test_a_row_is_read_as_it_was_written():
+    told = a_notification()
+
+    insert([told])
+
+    found = Notification.objects.get()
+    assert {field: value for field, value in vars(found).items() if field != "_state"} == {
+        field: value for field, value in vars(told).items() if field != "_state"
+    }
+
+
+def test_what_a_unique_key_keeps_out_is_not_among_the_written():
+    uid = uuid7()
+    there, twin, new = a_notification(uid), a_notification(uid), a_notification()
+    insert([there])
+
+    assert insert_missing([twin, new]) == [new]
+
+    assert set(Notification.objects.values_list("pk", flat=True)) == {there.pk, new.pk}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_named_fields_of_rows_are_written_in_one_statement(count):
+    books(count, copies=5)
+    items = list(StockItem.objects.order_by("pk"))
+    for number, item in enumerate(items):
+        item.low_stock_threshold, item.on_hand = number or None, 9
+
+    with CaptureQueriesContext(connection) as captured:
+        update(items, ["low_stock_threshold", "updated_at"])
+
+    assert len(captured) == 1
+    found = StockItem.objects.order_by("pk")
+    assert [(item.low_stock_threshold, item.on_hand, item.updated_at) for item in found] == [
+        (item.low_stock_threshold, 5, item.updated_at) for item in items
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_row_that_is_gone_is_missed(count):
+    lines = [Allocation(line_id=uuid7(), order_id=uuid7(), item_id=uuid7(), wanted=1) for _ in range(count)]
+
+    with pytest.raises(DatabaseError, match="gone"):
+        update(lines, ["wanted"])
+
+
+def test_what_is_too_long_is_refused_and_not_cut_off():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite knows no lengths")
+    orders = [an_order((a_book(copies=1), 1)) for _ in range(2)]
+    for order in orders:
+        order.tracking = "x" * 101
+
+    with pytest.raises(DataError), unit_of_work:
+        update(orders, ["tracking"])
+
+
+def test_nothing_is_nothing():
+    with CaptureQueriesContext(connection) as captured:
+        assert insert([]) == []
+        assert insert_missing([]) == []
+        update([], ["wanted"])
+        assert Order.lock_all([]) == []
+
+    assert len(captured) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_KEYS + 1])
+def test_a_compiled_query_finds_what_the_orm_finds(count):
+    found = books(count, copies=1)
+
+    for _ in range(2):
+        assert Book.by_key(book.pk for book in found) == Book.objects.in_bulk()
+        assert [vars(book) | {"_state": None} for book in Book.by_key([found[0].pk]).values()] == [
+            vars(Book.objects.get(pk=found[0].pk)) | {"_state": None}
+        ]
+
+
+def test_each_call_reads_fresh_rows():
+    book = a_book(copies=1)
+    first = Book.by_key([book.pk])[book.pk]
+    first.title = "Something else"
+
+    assert Book.by_key([book.pk])[book.pk].title == "Emma"
+
+
+def test_a_compiled_query_may_have_parameters_of_its_own():
+    one, other = a_book(copies=3), a_book(copies=1)
+    asked = Compiled(lambda keys: StockItem.objects.filter(pk__in=keys, on_hand__gt=F("allocated") + 2))
+
+    assert [item.pk for item in asked([one.pk, other.pk])] == [one.pk]
+    assert [item.pk for item in asked([other.pk, one.pk])] == [one.pk]
+    assert asked([other.pk]) == []
+
+
+def test_who_is_not_there_can_not_be_locked():
+    with pytest.raises(Order.DoesNotExist), unit_of_work:
+        Order.lock(uuid7())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_locked_outside_a_transaction():
+    order = an_order((a_book(copies=1), 1))
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="unit of work"):
+            Order.lock(order.pk)
+        with unit_of_work:
+            assert Order.lock(order.pk) == order
+
+
+def test_who_listens_to_djangos_own_signals_hears_them():
+    heard = []
+
+    def listen(sender, instance, **kwargs):
+        heard.append(instance.pk)
+
+    post_save.connect(listen, sender=Order)
+    try:
+        order = an_order((a_book(copies=1), 1))
+    finally:
+        post_save.disconnect(listen, sender=Order)
+
+    assert heard == [order.pk]
