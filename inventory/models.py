@@ -621,6 +621,7 @@ class Notification(models.Model):
         default_permissions = ("view",)
         indexes: ClassVar = [
             models.Index(fields=["created_at", "id"], name="notification_created"),
+            models.Index(fields=["created_at", "id"], condition=Q(status="failed"), name="notification_failed"),
             models.Index(fields=["id"], condition=_IS_UNTOLD, name="notification_untold"),
             models.Index(fields=["digest"], condition=Q(digest__isnull=False), name="notification_digest"),
         ]

@@ -6,15 +6,15 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import ClassVar, Self, TypedDict
+from typing import Any, ClassVar, Self, TypedDict
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models
-from django.db.models import Count, F, OuterRef, Q, Subquery
-from django.db.models.functions import Round
+from django.db.models import Count, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Round, Upper
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue, checked_line, checked_text
@@ -191,7 +191,8 @@ class OrderQuerySet(AggregateQuerySet["Order"]):
         return self.filter(token=token).exclude(customer_name=ERASED)
 
     def with_email(self, email: str) -> Self:
-        return self.filter(customer_email__iexact=email)
+        """Of whoever has this address, in capitals or not: in the words of the index."""
+        return self.alias(folded_email=Upper("customer_email")).filter(folded_email=Upper(Value(email)))
 
     def split_with(self, order: Order) -> Self:
         """The order, what it was split from, what was split from it, and so on: all that was once placed as one."""
@@ -219,15 +220,14 @@ class OrderQuerySet(AggregateQuerySet["Order"]):
         """Whose name or e-mail has this."""
         return self.filter(_by_customer(text))
 
-    def search(self, text: str) -> Self:
-        """By number, or by customer's name or e-mail."""
+    def with_number(self, text: str) -> Self:
+        """The order whose number this is, however it is written."""
         number = normalise_number(text)
-        return self.filter(_by_customer(text) | Q(number=number) if number else _by_customer(text))
+        return self.filter(number=number) if number else self.none()
 
-    def with_book(self, *, title: str, isbn: str) -> Self:
-        """With a line whose title has these words, or whose ISBN this is; each order once."""
-        wanted = Q(isbn=isbn) if isbn else Q(title__icontains=title)
-        return self.filter(pk__in=OrderLine.objects.filter(wanted).values("order"))
+    def with_books(self, books: models.QuerySet[Any]) -> Self:
+        """With a line of one of these books; each order once."""
+        return self.filter(pk__in=OrderLine.objects.filter(book__in=books.order_by().values("pk")).values("order"))
 
     def with_line_count(self) -> Self:
         """Counted by a subquery, which costs the rows of a page and not those of the table."""
@@ -279,7 +279,7 @@ class Order(Aggregate):
             models.Index(fields=["status", "placed_at", "id"], name="order_status"),
             models.Index(fields=["placed_at", "id"], name="order_placed"),
             models.Index(fields=["updated_at", "id"], name="order_updated"),
-            models.Index(fields=["customer_email"], name="order_email"),
+            models.Index(Upper("customer_email"), name="order_email_folded"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

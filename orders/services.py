@@ -300,8 +300,13 @@ def movements_of(order: Order) -> list[MovedCopies]:
 
 
 def search_orders(orders: OrderQuerySet, text: str) -> OrderQuerySet:
-    """By number in any form, by customer or e-mail, or by a book on them: its title, or its ISBN in any form."""
-    return orders.search(text) | orders.with_book(title=text, isbn=search_isbn(text) or "")
+    """By number, ISBN or whole e-mail, each by its index; else by customer, or by the words of a book on them."""
+    if isbn := search_isbn(text):
+        return orders.with_books(Book.objects.with_isbns([isbn]))
+    for found in (orders.with_number(text), orders.with_email(text.strip())):
+        if found.exists():
+            return found
+    return orders.of_customer(text.strip()) | orders.with_books(Book.objects.search(text))
 
 
 def _promised(order: Order, line: OrderLine, allocated: Mapping[UUID, int]) -> PromisedLine:
