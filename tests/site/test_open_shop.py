@@ -52,7 +52,7 @@ def test_every_page_has_something_to_show() -> None:
     assert Order.objects.exclude(tracking="").exists()
     assert set(Order.objects.values_list("fulfilment", flat=True)) == {"collect", "ship"}
     assert set(Notification.objects.values_list("kind", flat=True)) == {
-        "order_placed", "order_confirmed", "order_shipped", "order_cancelled", "stock_ran_low",
+        "order_placed", "copies_waiting", "order_confirmed", "order_shipped", "order_cancelled", "stock_ran_low",
     }  # fmt: skip
 
 

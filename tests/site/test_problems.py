@@ -10,7 +10,7 @@ from bookshelf_site.api import api as the_api
 from bookshelf_site.errors import DomainError, FieldError
 from catalog.feeds import UnreadableFeed
 from catalog.models import Book
-from inventory.errors import StockMoved
+from inventory.errors import NotYetTried, StockMoved
 from orders.errors import OrdersStillOpen
 
 
@@ -29,7 +29,7 @@ def kinds(base):
         yield from kinds(kind)
 
 
-ASKED_BY_STAFF_ALONE = {OrdersStillOpen, StockMoved, UnreadableFeed}
+ASKED_BY_STAFF_ALONE = {NotYetTried, OrdersStillOpen, StockMoved, UnreadableFeed}
 """No endpoint asks for what these refuse."""
 
 
