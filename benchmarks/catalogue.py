@@ -14,7 +14,7 @@ from stdnum import ean
 
 from catalog.words import words_of
 
-SYLLABLES: Final = ("ba re mo li ta son wen dar il ek or an gre sta ful ber ca ni po sha du vi el ost mar kin").split()
+SYLLABLES: Final = ["ba", "re", "mo", "li", "ta", "son", "wen", "dar", "il", "ek", "or", "an", "gre", "sta", "ful", "ber"]
 KNOWN: Final = ["the", "of", "and", "a", "in", "love", "history", "garden", "winter", "stories"]
 COLUMNS: Final = (
     "id, title, author, isbn, description, publisher, published_on, product_form, availability, words, price_amount, "

@@ -21,7 +21,7 @@ from bookshelf_site import problems
 from bookshelf_site.access import idempotency
 from bookshelf_site.access.auth import ApiKeyAuth, as_key
 from bookshelf_site.access.models import IDEMPOTENCY_KEY_LENGTH
-from bookshelf_site.errors import DomainError
+from bookshelf_site.errors import DomainError, InvalidValue
 
 HEADERS: Final = {
     "Location": "where the new object is",
@@ -58,9 +58,12 @@ class StrictParser(Parser):
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         if request.content_type != "application/json":
             raise UnreadableBody("The body must be JSON, sent with `Content-Type: application/json`.")
-        body: dict[str, Any] = json.loads(
+        body: dict[str, Any] | None = json.loads(
             request.body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names
         )
+        if body is None:
+            # ninja would take it for no body at all
+            raise InvalidValue("", "must be an object")
         return body
 
 
@@ -115,11 +118,34 @@ class DocumentedSchema(OpenAPISchema):
         written = json.dumps(self, cls=NinjaJSONEncoder)
         for name in [name for name in self.schemas if f'"{REF_TEMPLATE.format(model=name)}"' not in written]:
             del self.schemas[name]
+        for path, operations in self["paths"].items():
+            made = operations.get("post", {}).get("responses", {}).get("201")
+            if made and (id_name := self._id_under(path)):
+                made["links"] = self._links(id_name)
+
+    def _id_under(self, path: str) -> str | None:
+        """How the id of one of these is called in addresses: `book_id` under /books."""
+        names = (other.removeprefix(f"{path}/{{")[:-1] for other in self["paths"] if other.startswith(f"{path}/{{"))
+        return next((name for name in names if name.isidentifier()), None)
+
+    def _links(self, name: str) -> dict[str, Any]:
+        """From what was made to all that can be done with it."""
+        operations = [operation for methods in self["paths"].values() for operation in methods.values()]
+        return {
+            operation["operationId"]: {
+                "operationId": operation["operationId"],
+                "parameters": {name: "$response.body#/id"},
+            }
+            for operation in operations
+            if [_is_id(parameter, name) for parameter in operation["parameters"] if parameter["in"] == "path"] == [True]
+        }
 
     def operation_details(self, operation: Operation) -> dict[str, Any]:
         details = super().operation_details(operation)
         details["summary"] = details["operationId"].replace("_", " ").capitalize()
         details["description"] += "".join(f"\n\nNeeds the permission `{name}`." for name in _permissions(operation))
+        if "requestBody" in details:
+            _leave_out_or_send(details["requestBody"]["content"]["application/json"])
         codes = {*details.pop("x-problems", ()), *_usual_codes(operation, details)}
         names = details.pop("x-headers", ())
         if operation.methods == ["POST"]:
@@ -150,6 +176,17 @@ class DocumentedSchema(OpenAPISchema):
         if clashing:
             raise ValueError(f"two schemas of the API have one name: {', '.join(clashing)}")
         super().add_schema_definitions(definitions)
+
+
+def _leave_out_or_send(content: dict[str, Any]) -> None:
+    """A body that need not be sent is no null, which clients would have to send."""
+    choices = content["schema"].get("anyOf", [])
+    if {"type": "null"} in choices:
+        (content["schema"],) = (choice for choice in choices if choice != {"type": "null"})
+
+
+def _is_id(parameter: dict[str, Any], name: str) -> bool:
+    return bool(parameter["name"] == name and parameter["schema"].get("format") == "uuid")
 
 
 def _permissions(operation: Operation) -> list[str]:

@@ -118,7 +118,9 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    code: str = Field(json_schema_extra={"enum": list(CODES)})
+    code: str = Field(
+        description="one of these, or one that is new since", json_schema_extra={"x-extensible-enum": list(CODES)}
+    )
     errors: list[Mistake] = Field(default_factory=list)
 
 

@@ -111,6 +111,11 @@ def inline(choices: type[TextChoices]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": choices.values})
 
 
+def growing(choices: type[TextChoices]) -> WithJsonSchema:
+    """As `inline`, of an answer: there may be more one day, and a generated client must not stumble over them."""
+    return WithJsonSchema({"type": "string", "x-extensible-enum": choices.values})
+
+
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment, json_schema_input_type=AwareDatetime)]
 
@@ -136,7 +141,9 @@ class MoneyIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "12.99", "currency": "USD"}]}, title="MoneyIn")
 
     amount: Annotated[str, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT})]
-    currency: Annotated[str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
+    currency: Annotated[
+        str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "pattern": f"^{settings.SHOP_CURRENCY}$"})
+    ]
 
     @property
     def money(self) -> Money:

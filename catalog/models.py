@@ -149,7 +149,8 @@ class BookQuerySet(AggregateQuerySet["Book"]):
 
     def in_stock(self) -> Self:
         """Books with copies that can be ordered; counts at once whether they are few, and then begins with them."""
-        stock: Any = Book._meta.get_field("stock").related_model
+        relation: Any = Book._meta.get_field("stock")
+        stock = relation.related_model
         left = {"left": models.F("on_hand") - models.F("allocated")}  # in the words of the index
         available = stock.objects.using(self.db).alias(**left).filter(left__gt=0)
         if available[: FEW + 1].count() <= FEW:

@@ -17,7 +17,7 @@ from bookshelf_site.bulk import READ_ALONE, ResultsOut, Rows, as_it_was
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.json_api import documents
 from bookshelf_site.pages import AS_CHANGED, NEWEST_FIRST, Ordering, Page, PageParameters, paged, settled_since
-from bookshelf_site.schemas import Count, Input, Line, Moment, inline
+from bookshelf_site.schemas import Count, Input, Line, Moment, growing, inline
 from inventory import services
 from inventory.models import MAX_COPIES, Notification, StockItem, StockMovement
 from inventory.services import StockRow
@@ -79,7 +79,7 @@ class MovementOut(BaseModel):
 
     id: int
     book_id: UUID
-    kind: Annotated[StockMovement.Kind, inline(StockMovement.Kind)]
+    kind: Annotated[StockMovement.Kind, growing(StockMovement.Kind)]
     on_hand_change: int
     allocated_change: int
     on_hand: int
@@ -187,12 +187,12 @@ class NotificationOut(BaseModel):
     """What somebody is to be told, and whether its mail went out."""
 
     id: UUID
-    kind: NotificationKind
+    kind: Annotated[Notification.Kind, growing(Notification.Kind)]
     audience: Annotated[Notification.Audience, inline(Notification.Audience)]
     order_id: UUID | None
     book_id: UUID | None
     message: str
-    channel: Annotated[Notification.Channel, inline(Notification.Channel)]
+    channel: Annotated[Notification.Channel, growing(Notification.Channel)]
     status: Annotated[Notification.Status, inline(Notification.Status)]
     sent_at: datetime | None
     created_at: datetime

@@ -165,6 +165,12 @@ def test_a_body_that_is_no_object_is_refused(api, body):
     assert [mistake["pointer"] for mistake in response.json()["errors"]] == ["#"]
 
 
+def test_a_body_that_may_be_left_out_is_an_object_if_it_is_sent(api):
+    response = api.post("/orders/00000000-0000-7000-8000-000000000000/confirm", "null")
+
+    assert refusal(response) == (422, "validation_failed")
+
+
 def test_a_body_in_pieces_is_refused_rather_than_passed_over(api):
     response = api.post("/books", {"title": "Emma"}, headers={"Transfer-Encoding": "chunked"})
 
