@@ -56,6 +56,18 @@ class OrdersStillOpen(DomainError):
         return {"orders": self.numbers}
 
 
+class NotAllExpired(DomainError):
+    """{count} overdue orders could not be expired, the log says why; all others were."""
+
+    code = "not_all_expired"
+
+    def __init__(self, *, expired: Sequence[str], failed: Sequence[UUID]) -> None:
+        super().__init__(expired, failed)
+        self.expired = list(expired)
+        self.failed = list(failed)
+        self.count = len(failed)
+
+
 class UnknownOrder(DomainError):
     """No order has this number."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Subquery
@@ -21,7 +22,15 @@ from catalog.models import Book
 from inventory import services as inventory
 from inventory.services import MovedCopies, WantedCopies
 from inventory.services import Shelf as Shelf  # noqa: PLC0414  # doors may name it
-from orders.errors import DuplicateReference, LinesWaiting, NotForSale, PriceChanged, StalePrice, UnsaleableLine
+from orders.errors import (
+    DuplicateReference,
+    LinesWaiting,
+    NotAllExpired,
+    NotForSale,
+    PriceChanged,
+    StalePrice,
+    UnsaleableLine,
+)
 from orders.models import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -33,6 +42,8 @@ from orders.models import (
     OrderQuerySet,
     Status,
 )
+
+log = structlog.get_logger(__name__)
 
 MOVED = (
     "status",
@@ -211,18 +222,28 @@ def note_return(*, order_id: UUID, line_id: UUID, quantity: int, is_damaged: boo
 def expire_orders() -> list[Order]:
     """Cancel the orders that nobody has confirmed in time, each in a transaction of its own.
 
-    An order with a line that waits never expires; its time begins when the last one was filled.
+    An order with a line that waits never expires; its time begins when the last one was filled. One that can't be
+    cancelled keeps no other from it: it is logged, and NotAllExpired raised at the end.
     """
     if not settings.PENDING_ORDER_HOURS:
         return []
     moment = timezone.now() - timedelta(hours=settings.PENDING_ORDER_HOURS)
     overdue = list(Order.objects.pending().placed_until(moment).order_by("placed_at").values_list("pk", flat=True))
     expired: list[Order] = []
+    failed: list[UUID] = []
     for start in range(0, len(overdue), EXPIRED_AT_ONCE):
         some = overdue[start : start + EXPIRED_AT_ONCE]
         still_in_time = inventory.orders_that_waited_after(moment, some)
-        called_off = [_expire(order_id, moment) for order_id in some if order_id not in still_in_time]
-        expired += [order for order in called_off if order]
+        for order_id in some:
+            if order_id in still_in_time:
+                continue
+            try:
+                expired += _expire(order_id, moment)
+            except Exception:
+                log.exception("an order could not be expired", order_id=str(order_id))
+                failed.append(order_id)
+    if failed:
+        raise NotAllExpired(expired=[order.number for order in expired], failed=failed)
     return expired
 
 
@@ -230,14 +251,14 @@ EXPIRED_AT_ONCE = 500
 
 
 @unit_of_work
-def _expire(order_id: UUID, moment: datetime) -> Order | None:
-    """The order, expired; None if it was confirmed meanwhile, or has a line that waits after all."""
+def _expire(order_id: UUID, moment: datetime) -> list[Order]:
+    """The order, expired; nothing if it was confirmed meanwhile, or has a line that waits after all."""
     order = Order.lock(order_id)
     if inventory.orders_that_waited_after(moment, [order_id]) or not order.expire():
-        return None
+        return []
     inventory.release_copies(order_id=order.id)
     order.save(update_fields=MOVED)
-    return order
+    return [order]
 
 
 def allocated_by_line(orders: Iterable[Order]) -> dict[UUID, int]:

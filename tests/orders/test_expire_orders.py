@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -13,6 +14,7 @@ from catalog.models import Book
 from inventory.audit import differences
 from inventory.models import Notification
 from inventory.services import receive_copies
+from orders.errors import NotAllExpired
 from orders.models import Order
 from orders.services import (
     cancel_line,
@@ -158,8 +160,37 @@ def test_the_command_says_what_has_expired(
         call_command("expire_orders")
 
     first, second = capsys.readouterr().out.splitlines()
-    assert json.loads(first) == {"expired": [order.number]}
+    assert json.loads(first) == {"expired": [order.number], "failed": []}
     assert second == "0 orders expired"
+
+
+@pytest.fixture
+def broken(book: Book) -> Order:
+    """An order that can't be called off: somebody has taken from the counter what was promised to it."""
+    with time_machine.travel(NOW - timedelta(hours=1), tick=False):
+        broken = an_order((a_book("Persuasion", copies=1), 1))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE inventory_stockitem SET allocated = 0 WHERE allocated = 1")
+    return broken
+
+
+def test_an_order_that_can_not_be_expired_keeps_no_other_from_it(broken: Order, order: Order) -> None:
+    with pytest.raises(NotAllExpired) as refusal:
+        expired_after(100)
+
+    assert (refusal.value.expired, refusal.value.failed) == ([order.number], [broken.pk])
+    assert dict(Order.objects.values_list("pk", "status")) == {order.pk: "CANCELLED", broken.pk: "PENDING"}
+    assert raised("orders.order_cancelled") == 1
+
+
+def test_the_command_fails_for_an_order_that_can_not_be_expired(
+    broken: Order, order: Order, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with time_machine.travel(NOW + timedelta(hours=100)), pytest.raises(CommandError, match="1 orders") as failure:
+        call_command("expire_orders", "--json")
+
+    assert failure.value.returncode == 1
+    assert json.loads(capsys.readouterr().out) == {"expired": [order.number], "failed": [str(broken.pk)]}
 
 
 def test_a_relay_expires_orders_about_once_a_minute(order: Order) -> None:
