@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events.models import Delivery, Event
+from bookshelf_site.events.signals import RECEIVERS
 from catalog.models import Book
 from inventory import services as inventory
 from inventory.audit import differences
@@ -38,6 +39,7 @@ from orders.models import TRANSITIONS, Order
 from tests.given import ALICE, books, lines
 
 EXAMPLES, STEPS = 25, 20
+BY_RELAY = [uid for uid, durable in RECEIVERS.items() if not durable.runs_inline]
 ONCE = [f"orders.order_{what}" for what in ("placed", "split_off", "confirmed", "shipped", "cancelled")]
 Kind = StockMovement.Kind
 titles = st.integers(0, 1)
@@ -349,7 +351,8 @@ class Shop(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_owed_and_nothing_was_told_twice(self) -> None:
-        assert not Delivery.objects.exclude(status="done").exists()
+        # what talks to the outside waits for a relay
+        assert not Delivery.objects.exclude(status="done").exclude(receiver__in=BY_RELAY).exists()
         told = Event.objects.filter(name__in=ONCE).values_list("stream", "name")
         assert len(told) == len(set(told))
 
