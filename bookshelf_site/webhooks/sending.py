@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from contextlib import suppress
@@ -72,7 +73,7 @@ def post(url: str, *, body: bytes, headers: dict[str, str]) -> Answer:
         error = refused.reason
     except TimedOut:
         error = f"no complete answer within {SECONDS:g} seconds"
-    except (OSError, HTTPException, HTTPError) as failure:
+    except (OSError, ValueError, HTTPException, HTTPError) as failure:
         error = _said(failure)
     duration = round((monotonic() - began) * 1000)
     return Answer(status=status, excerpt=excerpt, error=error, duration_ms=duration, retry_after=retry_after)
@@ -187,10 +188,10 @@ def _seconds(retry_after: str | None) -> float | None:
     """RFC 9110 §10.2.3: seconds, or a date."""
     if not retry_after:
         return None
-    if retry_after.strip().isdigit():
+    if re.fullmatch(r"[0-9]+", retry_after):
         return float(retry_after[:9])
     try:
         at = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -107,7 +107,8 @@ def test_of_a_long_answer_the_beginning_is_kept(listener):
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"), [("120", 120), ("0", 0), ("soon", None), ("-1", None), ("", None), ("9" * 400, 999_999_999)]
+    ("said", "seconds"),
+    [("120", 120), ("0", 0), ("soon", None), ("²", None), ("-1", None), ("", None), ("9" * 400, 999_999_999)],
 )
 def test_a_pause_that_is_asked_for_is_told(listener, said, seconds):
     listener.then(answering(429, Retry_After=said))
