@@ -1,10 +1,11 @@
-"""Makes the pictures of the README: opens a demo shop in a scratch folder, and takes them with Chromium.
+"""Makes the pictures of the docs: opens a demo shop in a scratch folder, and takes them with Chromium.
 
 .venv/bin/python docs/screenshots.py
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -31,6 +33,7 @@ def main() -> None:
         url, password, status_path = shop
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         take(browser, f"{url}{status_path}", "status")
+        take_customers_pages(browser, url)
         take(browser, f"{url}/api/v1/docs", "api", shows=".opblock")
         take_admin(browser, url, password)
         browser.close()
@@ -80,11 +83,46 @@ def wait_for(url: str) -> None:
     raise TimeoutError(f"{url} does not answer")
 
 
-def take(browser: Browser, url: str, name: str, *, shows: str = "main") -> None:
-    page = browser.new_page(viewport={"width": 1100, "height": 800})
+def take(
+    browser: Browser,
+    url: str,
+    name: str,
+    *,
+    shows: str = "main",
+    width: int = 1100,
+    scheme: Literal["light", "dark"] = "light",
+    full: bool = False,
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.goto(url)
     page.wait_for_selector(shows)
-    picture(page, name)
+    picture(page, name, full=full)
+
+
+EVERY_STATE = """
+import json
+from dataclasses import replace
+from tests.states import STATES, COLLECTED, SENT, on_its_way, part_waiting
+paths = {name: make().status_path for name, make in STATES.items()}
+for code in ("de", "fr"):
+    paths[f"part-waiting-{code}"] = part_waiting(replace(COLLECTED, language=code)).status_path
+    paths[f"on-its-way-{code}"] = on_its_way(replace(SENT, language=code)).status_path
+print(json.dumps(paths))
+"""
+
+
+def take_customers_pages(browser: Browser, url: str) -> None:
+    """An order in every state, each around its page, and what else a customer may see."""
+    paths: dict[str, str] = json.loads(manage("shell", "-v", "0", "-c", EVERY_STATE))
+    for state, path in paths.items():
+        take(browser, f"{url}{path}", f"status-{state}", full=True)
+    for state in ("placed", "part-waiting"):
+        take(browser, f"{url}{paths[state]}", f"status-{state}-phone", width=320, full=True)
+    take(browser, f"{url}{paths['confirmed']}", "status-confirmed-dark", scheme="dark", full=True)
+    take(browser, f"{url}{paths['placed']}cancel/", "status-cancel", full=True)
+    for name, path in {"landing": "/", "find": "/orders/find/", "find-sent": "/orders/find/sent/"}.items():
+        take(browser, f"{url}{path}", name, full=True)
+    take(browser, f"{url}/o/unknown/", "find-unknown-link", full=True)
 
 
 def take_admin(browser: Browser, url: str, password: str) -> None:
@@ -97,8 +135,8 @@ def take_admin(browser: Browser, url: str, password: str) -> None:
     picture(page, "admin")
 
 
-def picture(page: Page, name: str) -> None:
-    page.screenshot(path=str(IMAGES / f"{name}.png"))
+def picture(page: Page, name: str, *, full: bool = False) -> None:
+    page.screenshot(path=str(IMAGES / f"{name}.png"), full_page=full)
     page.close()
 
 
