@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 from uuid import UUID
@@ -82,6 +83,16 @@ def mine() -> Stocktake | None:
 def of_others() -> Sequence[Stocktake]:
     """Who else is counting, the latest first."""
     return list(Stocktake.objects.unfinished().exclude(actor=current_actor()).with_figures().scanned()[:10])
+
+
+def also_counted(book_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """By which others these books are being counted too, and how many copies: two halves of a pile are no stock."""
+    scans = Scan.objects.filter(stocktake__finished_at__isnull=True, book__in=book_ids)
+    others = scans.exclude(stocktake__actor=current_actor()).order_by("stocktake__actor")
+    found: defaultdict[UUID, list[str]] = defaultdict(list)
+    for book_id, actor, copies in others.values_list("book", "stocktake__actor").annotate(n=Sum("copies")):
+        found[book_id].append(f"{actor.removeprefix('user:')}: {copies}")
+    return found
 
 
 @unit_of_work

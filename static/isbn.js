@@ -64,6 +64,11 @@ function watch(field) {
   function look(isFinished) {
     clearTimeout(timer);
     const isbn = thirteen(field.value);
+    const isLong = field.value.replace(/[^0-9]/g, "").length > 13;
+    if (isLong && !isFinished) { // the add-on of a scan, of which more may come
+      timer = setTimeout(() => look(true), 600);
+      return;
+    }
     if (isbn) field.value = isbn;
     if (!field.value.trim() || (isbn === "" && !isFinished)) {
       asked = "";

@@ -17,6 +17,8 @@ async function poll() {
 
 function replace(part, fresh) {
   const focused = part.contains(document.activeElement) ? document.activeElement.closest("form")?.id : "";
+  const heading = fresh.querySelector("h2").textContent.trim();
+  if (heading !== part.querySelector("h2").textContent.trim()) document.querySelector("[data-says]").textContent = heading;
   part.replaceWith(document.adoptNode(fresh));
   if (focused) document.getElementById(focused)?.querySelector("button")?.focus();
 }

@@ -134,12 +134,13 @@ class StocktakeAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid() and self._is_applied(request, form):
             return self._to("changelist")
         found = differences(stocktake.counted())
+        also = counting.also_counted([difference.item.pk for difference in found])
         context = self._context(
             request,
             _("Differences"),
             form=form,
             found=found,
-            changed=[difference for difference in found if difference.change],
+            changed=[(one, ", ".join(also.get(one.item.pk, []))) for one in found if one.change],
             is_refused=any(difference.refusal for difference in found),
         )
         return TemplateResponse(request, "admin/inventory/stockitem/differences.html", context)

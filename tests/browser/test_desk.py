@@ -90,28 +90,6 @@ def test_copies_are_received_by_keyboard_alone(bea):
     assert stock(emma) == (5, 0)
 
 
-def test_stock_is_taken_with_a_scanner_and_by_keyboard_alone(bea):
-    emma = a_book("Emma", isbn="9780141439587", copies=5)
-    persuasion = a_book("Persuasion", isbn="9780141439686", copies=1)
-    keyboard = bea.keyboard
-
-    bea.goto("/admin/inventory/stockitem/stocktake/")
-    for scan in ("9780141439587", "978014143958751299", "9780141439686"):
-        keyboard.type(scan)
-        keyboard.press("Enter")
-    keyboard.press("Tab")
-    keyboard.press("Tab")
-    keyboard.press("Enter")
-    expect(bea.get_by_role("heading", name="Differences")).to_be_visible()
-    assert stock(emma) == (5, 0)
-    bea.get_by_role("link", name="Emma").focus()
-    keyboard.press("Tab")
-    keyboard.press("Enter")
-
-    expect(bea.get_by_text("2 books counted, 1 of them put right")).to_be_visible()
-    assert (stock(emma), stock(persuasion)) == ((2, 0), (1, 0))
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_telephone(bea, scheme):
     book = a_book("A title that is longer than most, and then has a subtitle besides, which nobody reads", copies=5)

@@ -117,6 +117,17 @@ def test_a_stocktake_is_looked_at_before_it_is_applied(desk):
     assert "Nothing is counted yet." in desk.open(STOCKTAKE).text
 
 
+def test_a_book_that_another_counts_too_is_pointed_out(desk, staff_of):
+    a_book("Emma", isbn=EMMA, copies=5), a_book("Persuasion", isbn=PERSUASION, copies=5)
+    scan(staff_of("Manager"), f"{EMMA},2")
+    scan(desk, f"{EMMA},3"), scan(desk, PERSUASION)
+
+    page = desk.open(DIFFERENCES)
+
+    assert page.text.count("Others are counting it too (manager: 2)") == 1
+    assert page.text.index("Others are counting") < page.text.index("Persuasion")
+
+
 def test_a_stocktake_needs_a_reason(desk):
     emma = a_book("Emma", isbn=EMMA, copies=5)
     scan(desk, EMMA)
