@@ -21,6 +21,7 @@ TEMPLATES: Final = (
     "templates/[45]*.html",
     "templates/orders/*",
     "templates/mail/*",
+    "templates/admin/orders/print/[lrs]*.html",
 )
 CODE: Final = ("orders/views/*.py", "orders/mail/*.py", "bookshelf_site/views.py")
 KEYWORDS: Final = {

@@ -122,7 +122,7 @@ def test_a_packing_slip_says_what_is_packed_for_whom(desk):
     assert "2 Pride Jane Austen" in page.text
     assert f"Packing slip {order.number}" in page.text
     assert "Ring twice, please" in page.text
-    assert "USD" not in page.text
+    assert "12.99" not in page.text
 
 
 def test_what_waits_is_not_packed_and_what_was_cancelled_is_not_there(desk):
@@ -148,8 +148,8 @@ def test_a_receipt_adds_up(desk, settings):
 
     assert "The Corner Shelf 12 High Street" in text
     assert f"Receipt {order.number}" in text
-    assert "2 Emma Jane Austen ISBN 9780141439587 12.99 USD 25.98 USD" in text
-    assert "1 Pride Jane Austen 7.50 USD 7.50 USD Total 33.48 USD" in text
+    assert "2 Emma Jane Austen ISBN 9780141439587 $12.99 $25.98" in text
+    assert "1 Pride Jane Austen $7.50 $7.50 Total $33.48" in text
     assert all(word in text for word in ("Placed", "Confirmed", "Shipped"))
     assert "tax" not in text.lower()
 
@@ -223,7 +223,11 @@ def test_the_customers_link_is_on_no_paper(desk):
 def test_a_paper_is_in_the_language_of_the_customer(desk):
     order = an_order((a_book(copies=5), 1), contact=Contact(customer_name="Dieter", language="de"))
 
-    assert '<article class="sheet" lang="de"' in printed(desk, order, "slips").html
+    slip, receipt = printed(desk, order, "slips"), printed(desk, order, "receipts")
+    assert '<article class="sheet" lang="de"' in slip.html
+    assert f"Lieferschein {order.number} Wird im Laden abgeholt" in slip.text
+    assert f"Beleg {order.number}" in receipt.text
+    assert "12,99\N{NO-BREAK SPACE}$" in receipt.html
 
 
 @pytest.mark.parametrize("paper", ["slips", "picks", "receipts"])
