@@ -29,11 +29,18 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of the order's way; `at` is None while it is still to come, or goes on."""
+    """One step of the order's way; `at` is None while it is still to come, goes on, or where nobody noted when."""
 
     label: str
     at: datetime | None
     is_current: bool = False
+    is_over: bool = False
+
+    @property
+    def look(self) -> str:
+        if self.at or self.is_over:
+            return "is-done"
+        return "is-now" if self.is_current else "is-ahead"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +117,9 @@ def _shipped(order: Order) -> Told:
 
 
 def _returned(order: Order, lines: Sequence[ToldLine]) -> Told:
-    sent = sum(line.promised.line.quantity for line in lines if not line.is_cancelled)
-    returned = sum(line.returned for line in lines)
-    if returned == sent:
+    if _are_all_back(lines):
         return Told(sentence=_("Your books have come back to us."), detail=_("We have all of them again."))
+    sent, returned = _sent(lines), sum(line.returned for line in lines)
     came_back = ngettext(
         "%(returned)d of %(sent)d copies has come back to us.",
         "%(returned)d of %(sent)d copies have come back to us.",
@@ -122,6 +128,14 @@ def _returned(order: Order, lines: Sequence[ToldLine]) -> Told:
     is_collected = order.fulfilment == Fulfilment.COLLECT
     sentence = _("Your books have been handed over.") if is_collected else _("Your books have been sent to you.")
     return Told(sentence=sentence, detail=came_back % {"returned": returned, "sent": sent})
+
+
+def _sent(lines: Sequence[ToldLine]) -> int:
+    return sum(line.promised.line.quantity for line in lines if not line.is_cancelled)
+
+
+def _are_all_back(lines: Sequence[ToldLine]) -> bool:
+    return sum(line.returned for line in lines) == _sent(lines)
 
 
 def _why_cancelled(reason: str) -> str:
@@ -143,6 +157,7 @@ def steps(order: Order, lines: Sequence[ToldLine]) -> list[Step]:
         gone = [Step(label=_("Ordered"), at=order.placed_at), Step(label=_("Confirmed"), at=order.confirmed_at)]
         off = Step(label=_("Cancelled"), at=order.cancelled_at, is_current=True)
         return [*(step for step in gone if step.at), off]
+    is_back = order.status == Status.SHIPPED and _are_all_back(lines)
     is_waiting = any(line.promised.missing for line in lines)
     waiting = [Step(label=_("Waiting for copies"), at=None, is_current=True)] if is_waiting else []
     is_pending = order.status == Status.PENDING and not is_waiting
@@ -150,7 +165,8 @@ def steps(order: Order, lines: Sequence[ToldLine]) -> list[Step]:
         Step(label=_("Ordered"), at=order.placed_at, is_current=is_pending),
         *waiting,
         Step(label=_("Confirmed"), at=order.confirmed_at, is_current=order.status == Status.CONFIRMED),
-        Step(label=_last_step(order), at=order.shipped_at, is_current=order.status == Status.SHIPPED),
+        Step(label=_last_step(order), at=order.shipped_at, is_current=order.status == Status.SHIPPED and not is_back),
+        *([Step(label=_("Returned"), at=None, is_current=True, is_over=True)] if is_back else []),
     ]
 
 

@@ -168,6 +168,13 @@ def test_while_copies_are_waited_for_that_is_the_current_step(page):
     assert "Waiting for copies now Confirmed still to come" in text
 
 
+def test_when_everything_came_back_that_is_the_last_step(page):
+    assert re.search(
+        '<li class="is-done" aria-current="step">\\s*<span class="step-name">Returned', page(states.returned()).html
+    )
+    assert "Returned" not in page(states.part_returned()).text
+
+
 def test_an_order_that_was_split_names_the_other_and_opens_it_not(page):
     first = states.split()
     second = first.splits.get()
