@@ -23,7 +23,7 @@ class LimitedUpload(FileUploadHandler):
         input_data: Any,
         META: dict[str, Any],  # noqa: N803  # Django's signature
         content_length: int,
-        boundary: bytes,
+        boundary: str,
         encoding: str | None = None,
     ) -> None:
         path = META.get("PATH_INFO", "")

@@ -148,7 +148,7 @@ def test_a_feed_with_errors_is_looked_at_and_taken_over(bea, tmp_path):
 
 def test_a_long_feed_shows_its_progress_until_it_is_done(bea, tmp_path, monkeypatch):
     from catalog.feeds import importing
-    from tests.catalog.test_imports import a_long_feed
+    from tests.catalog.test_imports import a_long_feed, stop_after
 
     monkeypatch.setattr(imports, "SHORT_BYTES", 10)
     monkeypatch.setattr(importing, "CHUNK", 10)
@@ -162,8 +162,7 @@ def test_a_long_feed_shows_its_progress_until_it_is_done(bea, tmp_path, monkeypa
     imports.work_on(lambda: False)
     bea.get_by_role("button", name="Take them over").click(timeout=60_000)
     expect(bea.get_by_role("progressbar")).to_have_attribute("value", "0")
-    asked = []
-    imports.work_on(lambda: bool(asked.append(1)) or len(asked) > 2)
+    imports.work_on(stop_after(2))
     expect(bea.get_by_role("progressbar")).to_have_attribute("value", "50", timeout=60_000)
     imports.work_on(lambda: False)
 

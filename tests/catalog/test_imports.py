@@ -1,4 +1,5 @@
 import io
+import itertools
 import os
 import signal
 import subprocess
@@ -278,8 +279,9 @@ def test_who_is_at_it_notices_that_it_was_cancelled(monkeypatch):
 
 
 def stop_after(count):
-    asked = []
-    return lambda: bool(asked.append(1)) or len(asked) > count
+    """Says stop once it was asked so often: before a feed is claimed, then after each chunk."""
+    asked = itertools.count(1)
+    return lambda: next(asked) > count
 
 
 def test_who_is_told_to_stop_hands_it_back_and_another_goes_on(monkeypatch):
@@ -327,6 +329,7 @@ def lost(feed):
 def test_what_nobody_was_heard_of_is_taken_up_again_and_its_old_worker_can_do_nothing_more(monkeypatch):
     feed = importing(30, 10, monkeypatch)
     stalled = imports._claim(feed.pk)
+    assert stalled
     lost(feed)
     worked(feed)
 
@@ -339,6 +342,7 @@ def test_what_nobody_was_heard_of_is_taken_up_again_and_its_old_worker_can_do_no
 def test_a_stalled_worker_undoes_the_chunk_that_it_is_at(monkeypatch):
     feed = importing(30, 10, monkeypatch)
     stalled = imports._claim(feed.pk)
+    assert stalled
     lost(feed)
     imports._claim(feed.pk)
 

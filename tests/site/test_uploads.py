@@ -38,7 +38,7 @@ def test_a_feed_that_does_not_fit_into_memory_goes_to_the_disk():
 )
 def test_each_door_has_its_measure(path, length, may):
     with nullcontext() if may else pytest.raises(RequestDataTooBig):
-        LimitedUpload().handle_raw_input(None, {"PATH_INFO": path}, length, b"")
+        LimitedUpload().handle_raw_input(None, {"PATH_INFO": path}, length, "")
 
 
 @pytest.mark.parametrize("path", [FEED, "/admin/login/"])
