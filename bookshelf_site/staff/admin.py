@@ -217,6 +217,8 @@ class FailedLoginAdmin(ReadOnlyAdmin):
         """There is no more to see than in the list, and what was typed is nobody's business."""
         raise PermissionDenied
 
+    history_view = change_view
+
     @admin.action(description=gettext_lazy("Let the selected logins try again now"), permissions=["unlock"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[FailedLogin]) -> None:
         for failed in queryset:
