@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bookshelf_site.desk import figures
@@ -121,6 +122,20 @@ def test_best_sellers_are_what_sql_says(trade):
     )
     assert [(one.title, one.copies) for one in found] == told
     assert told == [("Emma", 15), ("Persuasion", 4)]
+
+
+@pytest.mark.parametrize("compute", [figures.trade_by_day, figures.best_sellers])
+def test_only_the_orders_of_these_days_are_read(trade, compute):
+    if connection.vendor == "postgresql":
+        # a table of a few rows is quicker to read than any index
+        connection.cursor().execute("SET LOCAL enable_seqscan = off")
+    with CaptureQueriesContext(connection) as asked:
+        compute()
+
+    sql = asked.captured_queries[0]["sql"]
+    plan = str(rows(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}".replace("%", "%%")))
+    assert "order_placed" in plan
+    assert "SCAN orders_orderline" not in plan
 
 
 def test_of_many_best_sellers_ten_are_named():
