@@ -12,9 +12,12 @@ from django.utils import timezone
 from bookshelf_site.event_feed.cloud_event import cloud_event
 from bookshelf_site.events.models import Delivery, Event
 from bookshelf_site.events.relay import Relay
+from bookshelf_site.events.testing import deliver_now
+from bookshelf_site.webhooks import sending
 from bookshelf_site.webhooks.delivering import ATTEMPTS, PAUSES
 from bookshelf_site.webhooks.messages import Message, messages_to, with_last_attempt
 from bookshelf_site.webhooks.models import SENDER, Attempt, Webhook
+from bookshelf_site.webhooks.receivers import FAN_OUT
 from bookshelf_site.webhooks.services import (
     add_webhook,
     change_webhook,
@@ -34,7 +37,6 @@ from tests.webhooks.conftest import secret_of
 from tests.webhooks.listening import answering, hangs, hangs_up
 
 pytestmark = pytest.mark.django_db
-REST = timedelta(minutes=15)
 
 
 def relay_comes_by():
@@ -182,6 +184,20 @@ def with_time_over():
         webhook.save()
 
 
+def test_nothing_is_owed_before_what_happened_to_the_same_thing_earlier(listener, told):
+    order = an_order((a_book(copies=3), 1))
+    confirm_order(order_id=order.pk)
+    earlier = Delivery.objects.filter(receiver=FAN_OUT, event__name="orders.order_placed")
+    earlier.update(attempts=1, due=timezone.now() + timedelta(minutes=1))  # another relay is at it
+
+    relay_comes_by()
+
+    assert not any("orders.order_confirmed" in str(one.body) for one in listener.received)
+    with_time_over()
+    relay_comes_by()
+    assert any("orders.order_confirmed" in str(one.body) for one in listener.received)
+
+
 def test_a_message_that_is_given_up_holds_back_what_follows_it_and_says_so(listener):
     webhook = add_webhook(url=listener.url, event_types=["catalog.*"])
     book = a_book("first")
@@ -266,8 +282,6 @@ def test_a_pause_that_is_asked_for_is_kept_by_all_messages(listener, told, later
 
 
 def test_a_webhook_that_hangs_rests_and_costs_nobody_an_attempt(listener, told, later, monkeypatch):
-    from bookshelf_site.webhooks import sending
-
     monkeypatch.setattr(sending, "SECONDS", 0.3)
     for number in range(5):
         a_book(f"volume {number}")
@@ -382,8 +396,6 @@ def test_both_secrets_sign_for_a_day(listener, told, later):
 
 def test_a_disabled_webhook_is_told_nothing_and_enabled_again_not_what_it_missed(listener, told):
     a_book("owed")
-    from bookshelf_site.events.testing import deliver_now
-
     disable_webhook(webhook_id=told.pk)
     a_book("missed")
     enable_webhook(webhook_id=told.pk)
