@@ -24,7 +24,7 @@ class MailServer:
         self.answers: list[str] = []
         self.refused: dict[str, str] = {}
         self.recipients: list[str] = []
-        self.goes_away_at_quit = False
+        self.rambles_at_quit = False
         self.url = ""
 
     @property
@@ -57,9 +57,8 @@ class MailServer:
         return answer
 
     async def handle_QUIT(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd looks for this name
-        if self.goes_away_at_quit:
-            cut(server)
-        return "221 Bye"
+        # longer than a client will read: it takes that for an error
+        return "221 " + ("so long " * 2_000 if self.rambles_at_quit else "bye")
 
 
 def cut(server: SMTP) -> None:

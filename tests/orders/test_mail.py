@@ -1,5 +1,6 @@
 """What customers are written, over a real mail server: what it takes, refuses, puts off, cuts, and never answers."""
 
+import os
 import random
 import socket
 from collections import Counter
@@ -424,8 +425,8 @@ def test_a_connection_that_drops_before_the_answer_makes_a_second_copy_of_the_sa
     assert post_office.copies() == {f"<{Notification.objects.get().pk}@books.example>": 2}
 
 
-def test_a_server_that_is_gone_after_it_took_the_mail_gets_no_second_copy(post_office):
-    post_office.goes_away_at_quit = True
+def test_a_goodbye_that_goes_wrong_makes_no_second_copy(post_office):
+    post_office.rambles_at_quit = True
     zoes_order()
 
     send()
@@ -454,15 +455,16 @@ def test_a_server_that_is_down_is_tried_less_and_less_often_and_given_up_visibly
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mail_server.free_port()
     pauses = []
 
-    for _ in range(TRIES):
+    for _ in range(11):
         before = timezone.now()
         send()
-        if (due := owed().values_list("due", flat=True).first()) is not None:
-            pauses.append(round((due - before) / timedelta(seconds=5)))
+        pauses.append(round((owed().get().due - before) / timedelta(seconds=5)))
+    owed().update(attempts=TRIES - 2)
+    send()
+    assert statuses() == [("order_placed", "recorded")]
+    send()
 
-    assert pauses[:10] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360]
-    assert set(pauses[10:]) == {360}
-    assert len(pauses) == TRIES - 1
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
     notification = Notification.objects.get(order_id=order.pk, audience="customer")
     assert notification.status == "failed"
     assert "Connection refused" in notification.error
@@ -560,7 +562,7 @@ def test_the_link_is_not_printed_where_others_could_follow_it(settings, capsys):
     assert order.token not in out
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(5 if os.environ.get("CI") == "true" else 1))
 def test_there_are_as_many_mails_as_notifications(post_office, seed):
     chance = random.Random(seed)
     book = a_book(copies=30)
