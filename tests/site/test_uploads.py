@@ -20,8 +20,9 @@ def a_file(size):
 def test_a_feed_that_does_not_fit_into_memory_goes_to_the_disk():
     request = RequestFactory().post(FEED, {"feed": a_file(3 * MEGABYTE)})
 
-    with request.FILES["feed"] as file:
-        assert isinstance(file, TemporaryUploadedFile)
+    file = request.FILES["feed"]
+    assert isinstance(file, TemporaryUploadedFile)
+    file.close()
 
 
 @pytest.mark.parametrize(
