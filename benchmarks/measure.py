@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks import flow, relay
+from benchmarks import flow, page, relay
 
 ROUNDS = 5
 
@@ -70,6 +70,20 @@ BENCHMARKS = (
         target=0.5,
         ours=flow.through_services,
         floor=flow.raw,
+    ),
+    Benchmark(
+        name="page: asked whether something is new, nothing is",
+        floor_is="a bare django-ninja endpoint that reads the same row, by the same server",
+        target=0.6,
+        ours=page.polls,
+        floor=page.bare,
+    ),
+    Benchmark(
+        name="page: whole",
+        floor_is="a bare django-ninja endpoint that reads the same row, by the same server",
+        target=0.15,
+        ours=page.pages,
+        floor=page.bare,
     ),
 )
 

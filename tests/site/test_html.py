@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import html5lib
 import pytest
@@ -37,7 +38,7 @@ def test_an_order_in_every_state(client, state):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_pages_around_it_in_every_language(client, language):
     order = states.placed(replace(states.COLLECTED, language=language))
-    asked = {"headers": {"Accept-Language": language}}
+    asked: dict[str, Any] = {"headers": {"Accept-Language": language}}
     form = {"number": "nonsense", "email": "nonsense"}
 
     answers = [

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -204,7 +205,7 @@ def test_a_new_catalogue_is_begun_with_all_that_is_to_be_said(tmp_path, settings
 
 def test_what_is_translated_stays_and_what_is_said_no_more_goes(tmp_path):
     catalogue = begin(tmp_path)
-    template = messages.Catalog()
+    template = Catalog()
     template.add("Find your order")
     template.add("Total")
 
@@ -214,7 +215,7 @@ def test_what_is_translated_stays_and_what_is_said_no_more_goes(tmp_path):
 
     assert 'msgstr "Encuentre su pedido"' in again
     assert catalogue.read_text() == again
-    messages.update(catalogue, messages.Catalog())
+    messages.update(catalogue, Catalog())
     assert "Encuentre" not in catalogue.read_text()
 
 
