@@ -74,7 +74,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "allocated": "0",
         "shipped": "CASE WHEN n % 20 > 2 THEN 1 ELSE 0 END",
         "returned": "0",
-        "waiting_since": "CASE WHEN n % 20 = 0 THEN {at} END",
+        "waiting_since": "CASE WHEN n % 20 = 0 AND n <= 2000 THEN {at} END",
     },
     "inventory_stockmovement": {
         "item_id": "book_id",

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from bookshelf_site.errors import DomainError, FieldError
 from bookshelf_site.events import unit_of_work
-from bookshelf_site.lists import bounded
+from bookshelf_site.lists import OfferingPaginator, bounded
 
 if TYPE_CHECKING:
     BaseAdmin = admin.ModelAdmin[Any]
@@ -51,6 +51,9 @@ class BookshelfAutocomplete(AutocompleteJsonView):
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         label: Callable[[Any], object] = getattr(self.model_admin, "autocomplete_label", str)
         return {"id": str(getattr(obj, to_field_name)), "text": str(label(obj))}
+
+    def get_paginator(self, *args: Any, **kwargs: Any) -> OfferingPaginator:
+        return OfferingPaginator(*args, **kwargs)
 
 
 class BookshelfAdminSite(admin.AdminSite):

@@ -14,26 +14,34 @@ from django.db.models import Model, QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-COUNTED: Final = 2_000
+COUNTED: Final = 1_000
 """So many rows are counted and can be paged through; who wants to see others says which, by a search or a filter."""
 
 
+OFFERED: Final = 100
+"""Of so many rows one is chosen in a field that completes itself; who wants another types on."""
+
+
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic to the checker only
-    """Counts to 2,000 and no further, for to count all rows is to read all of them."""
+    """Counts to 1,000 and no further, for to count all rows is to read all of them."""
+
+    @property
+    def most(self) -> int:
+        return COUNTED
 
     @cached_property
     def seen(self) -> int:
         rows: Any = self.object_list
-        return int(rows[: COUNTED + 1].count()) if isinstance(rows, QuerySet) else len(rows)
+        return int(rows[: self.most + 1].count()) if isinstance(rows, QuerySet) else len(rows)
 
     @property
     def is_cut(self) -> bool:
         """There are more rows than pages lead to."""
-        return self.seen > COUNTED
+        return self.seen > self.most
 
     @cached_property
     def count(self) -> int:
-        return min(self.seen, COUNTED)
+        return min(self.seen, self.most)
 
     @cached_property
     def in_words(self) -> str:
@@ -42,7 +50,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic to the c
             return number_format(self.count, force_grouping=True)
         if guess := self._guess():
             return _("about %(count)s") % {"count": number_format(guess, force_grouping=True)}
-        return _("more than %(count)s") % {"count": number_format(COUNTED, force_grouping=True)}
+        return _("more than %(count)s") % {"count": number_format(self.most, force_grouping=True)}
 
     def _guess(self) -> int | None:
         """What PostgreSQL's statistics say of the whole table; of a part of it nobody asks."""
@@ -54,7 +62,15 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic to the c
             cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [_quoted(rows.model, connection)])
             found = int(cursor.fetchone()[0])
         rounded = round(found, -max(len(str(found)) - 2, 0))
-        return rounded if rounded > COUNTED else None
+        return rounded if rounded > self.most else None
+
+
+class OfferingPaginator(BoundedPaginator):
+    """For fields that complete what is typed: nobody pages far in those."""
+
+    @property
+    def most(self) -> int:
+        return OFFERED
 
 
 def _quoted(model: type[Model], connection: Any) -> str:

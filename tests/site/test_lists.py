@@ -1,6 +1,7 @@
 """Lists that stay quick: what they ask the database is bounded, whatever it holds."""
 
 import re
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -16,7 +17,8 @@ from tests.desk import Desk
 
 pytestmark = pytest.mark.django_db
 
-MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+REGISTRY: dict[Any, Any] = dict(admin.site._registry)
+MODELS = sorted(REGISTRY, key=lambda model: model._meta.label)
 SHORT = {"auth.User", "auth.Group"}
 """What a shop has dozens of."""
 
@@ -56,7 +58,7 @@ def test_no_list_counts_or_sifts_all_of_its_rows(owner, model, query):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
 def test_no_filter_reads_the_values_that_there_are(model):
-    filters = admin.site._registry[model].list_filter
+    filters = REGISTRY[model].list_filter
     if model._meta.label in SHORT:
         filters = [name for name in filters if name != "groups"]
     of_fields = [(model._meta.get_field(name), name) for name in filters if isinstance(name, str) and "__" not in name]
@@ -64,8 +66,8 @@ def test_no_filter_reads_the_values_that_there_are(model):
     for field, name in of_fields:
         assert field.choices or field.get_internal_type() in {"BooleanField", "DateTimeField", "DateField"}, name
     assert not {AllValuesFieldListFilter, RelatedFieldListFilter} & {one for one in filters if isinstance(one, type)}
-    assert admin.site._registry[model].show_facets is admin.ShowFacets.NEVER
-    assert not admin.site._registry[model].date_hierarchy
+    assert REGISTRY[model].show_facets is admin.ShowFacets.NEVER
+    assert not REGISTRY[model].date_hierarchy
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -73,13 +75,13 @@ def test_a_list_can_be_put_in_the_order_of_an_index_only(model):
     leading = {field.name for field in model._meta.fields if field.unique or field.db_index}
     leading |= {index.fields[0].removeprefix("-") for index in model._meta.indexes if index.fields}
 
-    for column in admin.site._registry[model].sortable_by:
-        shown = getattr(admin.site._registry[model], column, None)
+    for column in REGISTRY[model].sortable_by:
+        shown = getattr(REGISTRY[model], column, None)
         assert (shown.admin_order_field if shown else column).removeprefix("-") in leading
 
 
 def test_a_column_without_an_index_can_not_be_sorted_by():
-    sortable = admin.site._registry[Book].sortable_by
+    sortable = REGISTRY[Book].sortable_by
 
     assert {"title", "author", "isbn"} <= set(sortable)
     assert not {"listed_price", "on_hand", "available", "listed_status"} & set(sortable)
@@ -129,3 +131,15 @@ def test_a_number_is_rounded_to_what_is_known_of_it(monkeypatch):
     monkeypatch.setattr(BoundedPaginator, "_guess", lambda self: 1_000_000)
 
     assert paginator.in_words == "about 1,000,000"
+
+
+def test_what_completes_itself_counts_no_further_than_anybody_pages(owner, monkeypatch):
+    monkeypatch.setattr(lists, "OFFERED", 30)
+    add_books(45)
+
+    path = "/admin/autocomplete/?app_label=orders&model_name=orderline&field_name=book&term=volume"
+    counted = [sql for sql in asked(owner, path) if "COUNT(" in sql and "LIMIT 31" in sql]
+
+    assert len(counted) == 1
+    assert owner.get(f"{path}&page=2").json()["pagination"] == {"more": False}
+    assert len(owner.get(f"{path}&page=2").json()["results"]) == 10

@@ -1,5 +1,7 @@
 """Users and groups: who may make whom what."""
 
+from functools import partial
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
@@ -203,7 +205,7 @@ def test_of_the_last_two_who_go_at_once_one_stays():
         with rights.somebody_manages():
             User.objects.filter(pk=user.pk).update(is_active=False)
 
-    done = race([lambda user=user: leave(user) for user in two])
+    done = race([partial(leave, user) for user in two])
 
     assert outcomes(done) == {"done": 1, "NoManagerLeft": 1}
     assert rights.managers().count() == 1
