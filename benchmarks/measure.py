@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks import flow, page, relay
+from benchmarks import flow, hot, page, relay
 
 ROUNDS = 5
 
@@ -84,6 +84,13 @@ BENCHMARKS = (
         target=0.15,
         ours=page.pages,
         floor=page.bare,
+    ),
+    Benchmark(
+        name="hot book: 8 tills sell the same one",
+        floor_is="8 tills, each with a book of its own",
+        target=0.7,
+        ours=hot.of_one_book,
+        floor=hot.of_a_book_each,
     ),
 )
 
