@@ -176,6 +176,22 @@ def test_it_asks_nothing_while_nobody_looks_and_at_once_when_somebody_does(watch
     expect(heading(page)).to_have_text("Your books have been handed over.", timeout=PATIENCE)
 
 
+def test_what_is_opened_behind_other_pages_asks_nothing(page):
+    order = states.confirmed()
+    page.clock.install()
+    page.add_init_script("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    asked = answers(page)
+    page.goto(order.status_path)
+
+    for _ in range(5):
+        after(page, 600)
+    assert asked == []
+    services.ship_order(order_id=order.pk)
+    hide(page, hidden=False)
+
+    expect(heading(page)).to_have_text("Your books have been handed over.", timeout=PATIENCE)
+
+
 def test_it_asks_less_often_the_longer_nothing_happens(watched):
     page = watched(states.confirmed())
     page.evaluate("window.waits = []")

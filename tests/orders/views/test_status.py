@@ -124,20 +124,14 @@ def test_two_orders_are_never_seen_as_the_same(asked):
 
 
 @pytest.mark.parametrize("state", states.STATES)
-def test_it_is_followed_until_nothing_more_is_to_come(page, state):
+def test_every_state_has_one_sentence_one_current_step_and_is_followed_to_its_end(page, state):
     order = states.STATES[state]()
 
     html = page(order).html
 
-    assert ("data-followed" in html) == ("status.js" in html) == (order.status in {"PENDING", "CONFIRMED"})
-
-
-@pytest.mark.parametrize("state", states.STATES)
-def test_every_state_has_one_sentence_and_one_current_step(page, state):
-    html = page(states.STATES[state]()).html
-
     assert len(re.findall(r"<h1>\S.+</h1>", html)) == 1
     assert html.count('aria-current="step"') == 1
+    assert ("data-followed" in html) == ("status.js" in html) == (order.status in {"PENDING", "CONFIRMED"})
 
 
 SENTENCES = {
