@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ BODY = b'{"type": "orders.order_shipped"}'
 
 @pytest.fixture(params=["verified", "verified_by_hand"])
 def verified(request):
-    names = {}
+    names: dict[str, Any] = {}
     for example in EXAMPLES:
         exec(example, names)
     return names[request.param]
