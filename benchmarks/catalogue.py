@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -14,7 +15,24 @@ from stdnum import ean
 
 from catalog.words import words_of
 
-SYLLABLES: Final = ["ba", "re", "mo", "li", "ta", "son", "wen", "dar", "il", "ek", "or", "an", "gre", "sta", "ful", "ber"]
+SYLLABLES: Final = [
+    "ba",
+    "re",
+    "mo",
+    "li",
+    "ta",
+    "son",
+    "wen",
+    "dar",
+    "il",
+    "ek",
+    "or",
+    "an",
+    "gre",
+    "sta",
+    "ful",
+    "ber",
+]
 KNOWN: Final = ["the", "of", "and", "a", "in", "love", "history", "garden", "winter", "stories"]
 COLUMNS: Final = (
     "id, title, author, isbn, description, publisher, published_on, product_form, availability, words, price_amount, "
@@ -33,13 +51,13 @@ def fill(books: int, *, in_stock: int) -> None:
         else:
             places = ", ".join(["%s"] * len(COLUMNS.split(",")))
             written = ((row[0].hex, *row[1:-2], *(str(moment)[:19] for moment in row[-2:])) for row in rows(books))
-            cursor.executemany(f"INSERT INTO catalog_book ({COLUMNS}) VALUES ({places})", written)
+            cursor.executemany(f"INSERT INTO catalog_book ({COLUMNS}) VALUES ({places})", written)  # type: ignore[arg-type]  # any iterable does
         every = max(books // in_stock, 1)
         cursor.execute(
             "INSERT INTO inventory_stockitem (book_id, on_hand, allocated, was_on_hand, is_watched, updated_at) "
-            "SELECT id, 2, 0, TRUE, FALSE, updated_at FROM ("
+            "SELECT id, 1000000000, 0, TRUE, TRUE, updated_at FROM ("
             "SELECT id, updated_at, ROW_NUMBER() OVER (ORDER BY id) AS place FROM catalog_book) numbered "
-            f"WHERE place % {every} = 0"
+            f"WHERE place % {every} = 1 OR {every} = 1"
         )
     with connection.cursor() as cursor:
         for table in ("catalog_book", "inventory_stockitem"):
@@ -77,3 +95,10 @@ def rows(books: int) -> Iterator[tuple[Any, ...]]:
 
 def word(chance: random.Random) -> str:
     return "".join(chance.choices(SYLLABLES, k=chance.choice((2, 2, 3, 3, 4))))
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    fill(int(sys.argv[1]), in_stock=500)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
-from benchmarks import flow, hot, page, relay
+from benchmarks import api, flow, hot, page, relay
 
 ROUNDS = 5
 
@@ -91,6 +92,31 @@ BENCHMARKS = (
         target=0.7,
         ours=hot.of_one_book,
         floor=hot.of_a_book_each,
+    ),
+    Benchmark(
+        name="api, GET /books/{id}",
+        floor_is="a bare django-ninja endpoint that reads one row, by the same server",
+        target=0.5,
+        ours=api.get_book,
+        floor=api.read_a_row,
+    ),
+    Benchmark(
+        name="api, POST /orders",
+        floor_is="a bare django-ninja endpoint that inserts one row, by the same server",
+        target=0.2,
+        ours=api.place_order,
+        floor=api.insert_a_row,
+    ),
+    *(
+        Benchmark(
+            name=f"api, {what}, {api.MANY:,} books, {vendor}",
+            floor_is=f"with {api.FEW:,} books",
+            target=0.67,
+            ours=partial(api.listed, vendor, api.MANY, query),
+            floor=partial(api.listed, vendor, api.FEW, query),
+        )
+        for vendor in ("postgresql", "sqlite")
+        for what, query in api.QUERIES.items()
     ),
 )
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 from bookshelf_site.access import services
 from bookshelf_site.access.models import ApiKey, ApiKeyQuerySet
 from bookshelf_site.admin import ServiceAdmin, ServiceForm
-from bookshelf_site.errors import InvalidValue
-from bookshelf_site.staff.rights import may_give
+from bookshelf_site.errors import DomainError, InvalidValue
+from bookshelf_site.staff.rights import may_give, may_look_after
 
 SECRET = "bookshelf.api_key"  # noqa: S105  # the name under which it is handed on
 
@@ -37,7 +37,7 @@ class ApiKeyAdmin(ServiceAdmin):
     list_select_related = ("account",)
     search_fields = ("name", "prefix")
     ordering = ("-created_at", "-id")
-    actions = ("revoke",)
+    actions = ("rotate", "rotate_with_overlap", "revoke")
 
     def get_queryset(self, request: HttpRequest) -> ApiKeyQuerySet:
         keys = cast("ApiKeyQuerySet", super().get_queryset(request))
@@ -49,7 +49,7 @@ class ApiKeyAdmin(ServiceAdmin):
         return ["name", "shown_prefix", "account", "groups", "state", "created_at", "expires_at", "last_used_at"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Nothing of a key can be edited; the right to change it is the right to revoke it.
+        # Nothing of a key can be edited; the right to change it is the right to rotate and to revoke it.
         return obj is None and super().has_change_permission(request)
 
     @admin.display(description=gettext_lazy("key"))
@@ -77,15 +77,45 @@ class ApiKeyAdmin(ServiceAdmin):
         obj.refresh_from_db()
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> Any:
+        return self._shown_once(request, obj, request.META[SECRET])
+
+    def _shown_once(self, request: HttpRequest, key: ApiKey, secret: str) -> TemplateResponse:
         """Show the key in this answer and nowhere else: a message would be kept in a cookie or the session."""
         context = {
             **self.admin_site.each_context(request),
             "title": _("Your new API key"),
-            "subtitle": obj.name,
+            "subtitle": key.name,
             "opts": self.opts,
-            "key": request.META[SECRET],
+            "key": secret,
         }
         return TemplateResponse(request, "admin/access/apikey/created.html", context)
+
+    @admin.action(description=gettext_lazy("Rotate the selected key: the old one ends now"), permissions=["change"])
+    def rotate(self, request: HttpRequest, queryset: ApiKeyQuerySet) -> TemplateResponse | None:
+        return self._rotated(request, queryset, timedelta(0))
+
+    @admin.action(
+        description=gettext_lazy("Rotate the selected key: the old one ends in a day"), permissions=["change"]
+    )
+    def rotate_with_overlap(self, request: HttpRequest, queryset: ApiKeyQuerySet) -> TemplateResponse | None:
+        return self._rotated(request, queryset, timedelta(days=1))
+
+    def _rotated(self, request: HttpRequest, queryset: ApiKeyQuerySet, overlap: timedelta) -> TemplateResponse | None:
+        """The successor, shown once; one key at a time, for there is one page to copy it from."""
+        if len(keys := list(queryset[:2])) != 1:
+            self.message_user(request, _("Select one key: its successor is shown once."), messages.ERROR)
+            return None
+        (old,) = keys
+        if not may_look_after(cast("User", request.user), old.account):
+            self.message_user(request, _("This key may do more than you: its successor is not yours."), messages.ERROR)
+            return None
+        try:
+            key, secret = services.rotate_api_key(key_id=old.pk, overlap=overlap)
+        except DomainError as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            return None
+        self.log_change(request, old, _("Rotated"))
+        return self._shown_once(request, key, secret)
 
     @admin.action(description=gettext_lazy("Revoke the selected keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: ApiKeyQuerySet) -> None:

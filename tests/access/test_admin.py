@@ -78,6 +78,49 @@ def test_keys_are_revoked_from_the_list(manager):
     assert other.revoked_at is None
 
 
+@pytest.mark.parametrize(("action", "opens"), [("rotate", False), ("rotate_with_overlap", True)])
+def test_a_key_is_rotated_and_its_successor_shown_once(manager, action, opens):
+    key, secret = made()
+
+    response = manager.send(LIST, "changelist-form", action=action, _selected_action=[str(key.pk)])
+
+    successor = ApiKey.objects.presented(response.context["key"])
+    assert successor is not None
+    assert (successor.name, successor.account) == ("till", key.account)
+    assert (ApiKey.objects.presented(secret) is not None) == opens
+    assert response.context["key"] in response.page.html
+    assert response.context["key"] not in manager.open(LIST).html
+
+
+def test_one_key_is_rotated_at_a_time(manager):
+    keys = [made()[0], made()[0]]
+
+    response = manager.send(LIST, "changelist-form", action="rotate", _selected_action=[str(key.pk) for key in keys])
+
+    assert ApiKey.objects.count() == 2
+    assert "Select one key" in response.page.text
+
+
+def test_a_key_that_opens_nothing_is_not_rotated(manager):
+    key, _ = made()
+    revoke_api_key(key_id=key.pk)
+
+    response = manager.send(LIST, "changelist-form", action="rotate", _selected_action=[str(key.pk)])
+
+    assert ApiKey.objects.count() == 1
+    assert "this key is revoked" in response.page.text
+
+
+def test_nobody_rotates_a_key_that_may_do_more_than_they(manager):
+    key, secret = made()
+    key.account.user_permissions.add(Permission.objects.get(codename="delete_session"))
+
+    manager.send(LIST, "changelist-form", action="rotate", _selected_action=[str(key.pk)])
+
+    assert ApiKey.objects.count() == 1
+    assert ApiKey.objects.presented(secret) == key
+
+
 def test_the_list_tells_the_state_of_each_key(manager):
     made("live one")
     made("expired one", expires_in=timedelta(days=-1))

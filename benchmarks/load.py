@@ -1,0 +1,38 @@
+"""`python -m benchmarks.load PORT CONNECTIONS SECONDS`, the request on stdin: prints how many are answered a second."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+
+def answered(port: int, request: bytes, seconds: float) -> int:
+    """How often the request is answered with 2xx on one connection that is kept alive."""
+    times, end = 0, perf_counter() + seconds
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        while perf_counter() < end:
+            connection.sendall(request)
+            answer = connection.recv(65536)
+            while b"\r\n\r\n" not in answer:
+                answer += connection.recv(65536)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 2"), answer[:500]
+            left = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]) - len(body)
+            while left > 0:
+                left -= len(connection.recv(65536))
+            times += 1
+    return times
+
+
+def main(port: int, connections: int, seconds: float) -> None:
+    request = sys.stdin.buffer.read()
+    started = perf_counter()
+    with ThreadPoolExecutor(connections) as pool:
+        times = sum(pool.map(lambda _: answered(port, request, seconds), range(connections)))
+    print(times / (perf_counter() - started))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
