@@ -59,11 +59,11 @@ class Server:
 def shop(vendor: str, books: int) -> Server:
     """The shop's own server, with so many books."""
     environment = os.environ | {"DATABASE_URL": database(vendor, books), "EVENTS_ENGINE": "inline"}
-    python: dict[str, Any] = {"env": environment, "cwd": ROOT, "check": True}
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], **python)
-    subprocess.run([sys.executable, "-m", "benchmarks.catalogue", str(books)], **python)
+    python: dict[str, Any] = {"env": environment, "cwd": ROOT}
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True, **python)
+    subprocess.run([sys.executable, "-m", "benchmarks.catalogue", str(books)], check=True, **python)
     make_key = [sys.executable, "manage.py", "create_api_key", "bench", "--group", "Manager"]
-    key = subprocess.run(make_key, capture_output=True, text=True, **python).stdout.strip()
+    key = subprocess.run(make_key, check=True, capture_output=True, text=True, **python).stdout.strip()
     return served("benchmarks.api_settings", environment, key)
 
 
