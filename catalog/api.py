@@ -201,7 +201,7 @@ class BookPage(Page[BookOut]):
 
 
 class BookParameters(PageParameters):
-    q: Line | None = Field(None, max_length=100, description="words of title and author, or an ISBN in any form")
+    q: Line | None = Field(None, max_length=100, description="beginnings of words in title and author, or an ISBN in any form")
     isbn: Text | None = Field(None, max_length=40, description="in any form")
     in_stock: bool | None = Field(None, description="whether copies can be ordered now")
     status: BookStatus | None = None
