@@ -91,6 +91,7 @@ class LineCancelled(DomainEvent, name="orders.line_cancelled", version=1):
     title: str
     quantity: int
     total: Money
+    reason: str = personal()
 
 
 class CopiesPutBack(DomainEvent, name="orders.copies_put_back", version=1):
@@ -102,6 +103,7 @@ class CopiesPutBack(DomainEvent, name="orders.copies_put_back", version=1):
     book_id: UUID
     title: str
     quantity: int
+    reason: str = personal()
 
 
 class OrderReturned(DomainEvent, name="orders.order_returned", version=1):

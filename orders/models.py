@@ -47,6 +47,7 @@ from orders.numbers import new_number, normalise_number
 MAX_LINES = 200
 MAX_QUANTITY = 10_000
 NOTE_LENGTH = 2_000
+REASON_LENGTH = 200
 
 
 class Status(models.TextChoices):
@@ -407,8 +408,9 @@ class Order(Aggregate):
         """Nobody confirmed it in time. False unless it is PENDING: then there is nothing to call off."""
         return self.status == Status.PENDING and self.cancel(reason=CancelReason.EXPIRED)
 
-    def cancel_line(self, line: OrderLine, others: Sequence[OrderLine]) -> bool:
+    def cancel_line(self, line: OrderLine, others: Sequence[OrderLine], *, reason: str = "") -> bool:
         """Call one line off. False: it already was; NotPending, LastLine: it can't be."""
+        reason = checked_line("reason", reason, longest=REASON_LENGTH)
         if line.cancelled_at:
             return False
         self.refuse_unless_pending()
@@ -427,6 +429,7 @@ class Order(Aggregate):
                 title=line.title,
                 quantity=line.quantity,
                 total=self.total,
+                reason=reason,
             )
         )
         return True
@@ -437,7 +440,7 @@ class Order(Aggregate):
             CopiesAwaited(order_id=self.id, number=self.number, customer_name=self.customer_name, quantity=quantity)
         )
 
-    def put_back(self, line: OrderLine, quantity: int) -> None:
+    def put_back(self, line: OrderLine, quantity: int, *, reason: str = "") -> None:
         """So many copies that were kept for the line are somebody else's to have; it waits again."""
         self.version += 1
         self.raise_event(
@@ -448,6 +451,7 @@ class Order(Aggregate):
                 book_id=line.book_id,
                 title=line.title,
                 quantity=quantity,
+                reason=checked_line("reason", reason, longest=REASON_LENGTH),
             )
         )
 

@@ -169,10 +169,10 @@ def add_note(*, order_id: UUID, text: str) -> Order:
 
 
 @unit_of_work
-def cancel_line(*, order_id: UUID, line_id: UUID) -> Order:
+def cancel_line(*, order_id: UUID, line_id: UUID, reason: str = "") -> Order:
     """Call one line of an order off that nobody has confirmed yet; its copies are free again."""
     order, line, others = _locked_with_line(order_id, line_id)
-    if order.cancel_line(line, others):
+    if order.cancel_line(line, others, reason=reason):
         inventory.release_line(order_id=order.id, line_id=line.id)
         line.save(update_fields=["cancelled_at"])
         order.save()
@@ -180,12 +180,12 @@ def cancel_line(*, order_id: UUID, line_id: UUID) -> Order:
 
 
 @unit_of_work
-def put_back_line(*, order_id: UUID, line_id: UUID) -> Order:
+def put_back_line(*, order_id: UUID, line_id: UUID, reason: str = "") -> Order:
     """Let a line wait again, as the last; its copies are for whoever waits for the book, or comes first."""
     order, line, _ = _locked_with_line(order_id, line_id)
     order.refuse_unless_pending()
     if given_back := inventory.put_back(order_id=order.id, line_id=line.id):
-        order.put_back(line, given_back)
+        order.put_back(line, given_back, reason=reason)
         order.save()
     return order
 

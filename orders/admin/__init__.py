@@ -9,7 +9,6 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -24,7 +23,7 @@ from bookshelf_site.admin import short_time
 from bookshelf_site.exports import ExportAdmin
 from orders import services
 from orders.admin.export import OrderResource
-from orders.admin.forms import CancelForm, ContactForm, NewLineInline, NoteForm
+from orders.admin.forms import CancelForm, ContactForm, NewLineInline, NoteForm, ReasonForm
 from orders.admin.page import LineQuestion, ShownLine, happening, shown_lines
 from orders.admin.papers import PapersAdmin
 from orders.errors import LinesWaiting
@@ -308,7 +307,7 @@ class OrderAdmin(ExportAdmin, PapersAdmin):
             meaning=_(
                 "The line waits again, as the last; its copies are for whoever waits for the book, or comes first."
             ),
-            ask=lambda: services.put_back_line(order_id=order_id, line_id=line_id),
+            ask=lambda reason: services.put_back_line(order_id=order_id, line_id=line_id, reason=reason),
             done=_("copies put back to waiting"),
         )
         return self._on_line(request, order_id, line_id, "orders.change_order", question)
@@ -317,7 +316,7 @@ class OrderAdmin(ExportAdmin, PapersAdmin):
         question = LineQuestion(
             title=_("Cancel the line"),
             meaning=_("The line is called off and its copies are free again. It can’t be undone."),
-            ask=lambda: services.cancel_line(order_id=order_id, line_id=line_id),
+            ask=lambda reason: services.cancel_line(order_id=order_id, line_id=line_id, reason=reason),
             done=_("line cancelled"),
         )
         return self._on_line(request, order_id, line_id, "orders.cancel_order", question)
@@ -327,14 +326,15 @@ class OrderAdmin(ExportAdmin, PapersAdmin):
     ) -> HttpResponse:
         def ask(request: HttpRequest, orders: OrderQuerySet) -> HttpResponse | None:
             line = get_object_or_404(OrderLine, pk=line_id, order=order_id)
-            if request.method == "POST":
-                self.attempt(request, orders, lambda order: question.ask(), question.done)
+            form = ReasonForm(request.POST if request.method == "POST" else None)
+            if form.is_valid():
+                self.attempt(request, orders, lambda order: question.ask(form.cleaned_data["reason"]), question.done)
                 return None
             context = {
                 **self.admin_site.each_context(request),
                 "title": question.title,
                 "opts": self.opts,
-                "form": Form(),
+                "form": form,
                 "order": orders.get(),
                 "line": line,
                 "question": question,

@@ -14,7 +14,16 @@ from django.utils.translation import gettext_lazy
 
 from bookshelf_site.admin import REFUSED, RefusableForm, ServiceForm
 from bookshelf_site.errors import DomainError, FieldError
-from orders.models import MAX_LINES, MAX_QUANTITY, NOTE_LENGTH, CancelReason, Contact, Fulfilment, OrderLine
+from orders.models import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    NOTE_LENGTH,
+    REASON_LENGTH,
+    CancelReason,
+    Contact,
+    Fulfilment,
+    OrderLine,
+)
 from orders.services import LineRequest
 
 if TYPE_CHECKING:
@@ -149,6 +158,15 @@ class CancelForm(RefusableForm, forms.Form):
         choices=[(reason.value, reason.label) for reason in CancelReason if reason != CancelReason.EXPIRED]
     )
     note = forms.CharField(max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class ReasonForm(RefusableForm, forms.Form):
+    reason = forms.CharField(
+        max_length=REASON_LENGTH,
+        required=False,
+        help_text=gettext_lazy("for the staff, in the order’s timeline; may be left out"),
+        widget=AdminTextInputWidget,
+    )
 
 
 class NoteForm(forms.Form):

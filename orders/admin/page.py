@@ -64,7 +64,7 @@ class LineQuestion:
 
     title: str
     meaning: str
-    ask: Callable[[], object]
+    ask: Callable[[str], object]
     done: str
 
 
@@ -96,7 +96,8 @@ def _said(event: Event) -> str:
         case NoteAdded.name:
             return str((event.personal or {}).get("text", ERASED))
         case LineCancelled.name | CopiesPutBack.name | OrderReturned.name:
-            return f"{event.data['quantity']} × {event.data['title']}"
+            reason = (event.personal or {}).get("reason")
+            return f"{event.data['quantity']} × {event.data['title']}" + (f": {reason}" if reason else "")
         case OrderSplit.name:
             return str(event.data["split_into_number"])
         case OrderSplitOff.name:

@@ -108,7 +108,13 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
     ),
     ("orders.copies_awaited", 1): CopiesAwaited(order_id=ORDER, number=NUMBER, customer_name=ALICE, quantity=2),
     ("orders.copies_put_back", 1): CopiesPutBack(
-        order_id=ORDER, number=NUMBER, line_id=LINE, book_id=BOOK, title="The Great Gatsby", quantity=2
+        order_id=ORDER,
+        number=NUMBER,
+        line_id=LINE,
+        book_id=BOOK,
+        title="The Great Gatsby",
+        quantity=2,
+        reason="reads it elsewhere",
     ),
     ("orders.customer_erased", 1): CustomerErased(
         order_id=ORDER, number=NUMBER, fields=("customer_name", "note"), events=3
@@ -122,6 +128,7 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
         title="The Great Gatsby",
         quantity=2,
         total=PRICE,
+        reason="reads it elsewhere",
     ),
     ("orders.contact_corrected", 1): ContactCorrected(order_id=ORDER, number=NUMBER, changed=("phone",)),
     ("orders.link_requested", 1): LinkRequested(order_id=ORDER, number=NUMBER),

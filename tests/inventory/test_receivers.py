@@ -34,7 +34,9 @@ ORDER_EVENTS: list[tuple[DomainEvent, str, str]] = [
     (OrderShipped(**ALICE, tracking=""), "order_shipped", "Order XQS725F3C shipped to Alice Johnson"),
     (OrderCancelled(**ALICE, reason="customer"), "order_cancelled", "Order XQS725F3C cancelled for Alice Johnson"),
     (
-        LineCancelled(**ALICE, line_id=uuid7(), book_id=uuid7(), title="Emma", quantity=2, total=usd("0.00")),
+        LineCancelled(
+            **ALICE, line_id=uuid7(), book_id=uuid7(), title="Emma", quantity=2, total=usd("0.00"), reason=""
+        ),
         "line_cancelled",
         "Order XQS725F3C: 2 × Emma cancelled for Alice Johnson",
     ),

@@ -8,7 +8,7 @@ from inventory.models import Notification
 from inventory.services import return_copies
 from orders import services
 from orders.models import Contact, Order
-from tests.given import a_book, a_waiting_order, an_order, books, promised, stock
+from tests.given import a_book, a_waiting_order, an_order, books, promised, raised, stock
 
 pytestmark = pytest.mark.django_db
 
@@ -518,6 +518,25 @@ def test_an_order_that_waits_for_nothing_is_not_offered_to_be_split(desk):
     assert f"{LIST}{order.pk}/split/" not in [form.action for form in page.forms]
     assert "An order is split when" in messages(response)[0]
     assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["put_back", "cancel"])
+def test_why_it_was_done_to_a_line_stands_in_the_timeline(desk, name):
+    order = an_order((a_book("Emma", copies=2), 2), (a_book("Persuasion", copies=2), 1))
+    line = order.lines.get(title="Emma")
+
+    desk.post(f"{LIST}{order.pk}/lines/{line.pk}/{name}/", {"reason": "reads it elsewhere"})
+
+    assert "2 × Emma: reads it elsewhere" in desk.open(f"{LIST}{order.pk}/change/").text
+
+
+def test_a_reason_that_is_too_long_is_refused_and_nothing_done(desk):
+    order = an_order((a_book("Emma", copies=2), 2))
+
+    page = desk.post(f"{LIST}{order.pk}/lines/{order.lines.get().pk}/put_back/", {"reason": "x" * 201})
+
+    assert "at most 200 characters" in page.content.decode()
+    assert raised("orders.copies_put_back") == 0
 
 
 def test_copies_are_put_back_and_go_to_who_waits(desk):
