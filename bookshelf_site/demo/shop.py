@@ -26,6 +26,8 @@ GATSBY, MOCKINGBIRD, ORWELL = "9780743273565", "9780061120084", "9780451524935"
 DUNE, HOBBIT, EMMA_EYRE = "9780441172719", "9780547928227", "9780141441146"
 TRIAL, SAPIENS, MATILDA = "9780805209990", "9780062316097", "9780142410370"
 
+SPEAKS: Final = {"Dieter Krause": "de", "Clara Martin": "fr", "Ines Moreau": "fr", "Jonas Weber": "de"}
+
 Lines = Sequence[tuple[str, int]]
 
 
@@ -93,11 +95,15 @@ def _place_waiting(name: str, lines: Lines) -> Order:
 def _contact(name: str) -> Contact:
     first_name = name.partition(" ")[0]
     address = f"{first_name.lower()}@example.com"
+    language = SPEAKS.get(name, "en")
+    if language not in dict(settings.LANGUAGES):  # somebody has taken its catalogue away
+        language = "en"
     if len(name) % 2:
-        return Contact(customer_name=name, customer_email=address)
+        return Contact(customer_name=name, customer_email=address, language=language)
     return Contact(
         customer_name=name,
         customer_email=address,
+        language=language,
         fulfilment=Fulfilment.SHIP,
         street="12 Library Lane",
         city="Springfield",
