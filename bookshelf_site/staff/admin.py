@@ -92,8 +92,10 @@ class StaffAdmin(SomebodyManagesAdmin, UserAdmin):  # type: ignore[type-arg]  # 
         what = ["is_active", "is_staff", "groups"]
         if request.user.is_superuser:
             what += ["is_superuser", "user_permissions"]
+        # of a password there is nothing to see, and only who may reset it finds the button there
+        name = ["username", "password"] if self.has_change_permission(request, obj) else ["username"]
         return [
-            (None, {"fields": ["username", "password"]}),
+            (None, {"fields": name}),
             (gettext_lazy("Person"), {"fields": [("first_name", "last_name"), "email"]}),
             (gettext_lazy("What they may do"), {"fields": what}),
         ]

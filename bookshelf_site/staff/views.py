@@ -241,5 +241,5 @@ STEPS: Final = {"begin": Page.begin, "confirm": Page.confirm, "renew": Page.rene
 
 def picture_of(url: str) -> SafeString:
     """A QR code as SVG of attributes alone, which the strictest policy allows; on white, or phones can't read it."""
-    drawn = segno.make(url, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff", svgclass="qr")
+    drawn = segno.make(url, error="m").svg_inline(omitsize=True, border=4, dark="#000", light="#fff", svgclass="qr")
     return mark_safe(drawn)  # noqa: S308  # segno escapes, and draws nothing but squares

@@ -7,6 +7,7 @@ import time_machine
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -269,3 +270,20 @@ def test_managers_see_who_has_it_on(ann, codes, staff_of):
     page = staff_of("Manager").open("/admin/auth/user/")
 
     assert 'alt="True"' in page.html[page.html.index("field-has_two_factor") :]
+
+
+def test_a_command_lets_the_only_manager_in_again(ann, codes, capsys):
+    call_command("turn_off_two_factor", "ann")
+
+    assert capsys.readouterr().out == "ann logs in by the password alone.\n"
+    assert by_password()[1].headers["Location"] == "/admin/catalog/"
+
+
+@pytest.mark.parametrize(("name", "code"), [("nobody", 2), ("ben", 1)])
+def test_the_command_says_when_there_is_nothing_to_turn_off(db, name, code):
+    User.objects.create_user("ben")
+
+    with pytest.raises(CommandError) as refused:
+        call_command("turn_off_two_factor", name)
+
+    assert refused.value.returncode == code
