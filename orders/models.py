@@ -314,6 +314,7 @@ class Order(Aggregate):
             ("confirm_order", "Can confirm orders"),
             ("ship_order", "Can ship orders"),
             ("cancel_order", "Can cancel orders"),
+            ("erase_customer", "Can erase a customer's data"),
         ]
 
     def __str__(self) -> str:

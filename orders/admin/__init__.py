@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -26,6 +27,7 @@ from orders.admin.export import OrderResource
 from orders.admin.forms import CancelForm, ContactForm, NewLineInline, NoteForm, ReasonForm
 from orders.admin.page import LineQuestion, ShownLine, happening, shown_lines
 from orders.admin.papers import PapersAdmin
+from orders.erasure import erase_customer_of
 from orders.errors import LinesWaiting
 from orders.models import Order, OrderLine, OrderQuerySet, Status
 
@@ -177,6 +179,7 @@ class OrderAdmin(ExportAdmin, PapersAdmin):
             "take_back": order.status == Status.SHIPPED and request.user.has_perm("inventory.receive_copies"),
             "share": super().has_change_permission(request, order) and not order.is_erased,
             "note": super().has_change_permission(request, order),
+            "erase": not order.allowed and not order.is_erased and request.user.has_perm("orders.erase_customer"),
         }
 
     # Transitions: the actions of the list
@@ -224,6 +227,7 @@ class OrderAdmin(ExportAdmin, PapersAdmin):
             "rotate_link": self.rotate_link_view,
             "add_note": self.add_note_view,
             "split": self.split_view,
+            "erase": self.erase_view,
         }
         on_lines = {"put_back": self.put_back_view, "cancel": self.cancel_line_view}
         return [
@@ -298,6 +302,29 @@ class OrderAdmin(ExportAdmin, PapersAdmin):
             )
 
         return self._one(request, order_id, "orders.change_order", split)
+
+    def erase_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
+        def erase(request: HttpRequest, orders: OrderQuerySet) -> HttpResponse | None:
+            if request.method == "POST":
+                self.attempt(
+                    request,
+                    orders,
+                    lambda order: erase_customer_of(order_number=order.number),
+                    _("the customer’s data is erased"),
+                )
+                return None
+            order = orders.get()
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Erase the customer’s data"),
+                "opts": self.opts,
+                "form": Form(),
+                "order": order,
+                "concerned": Order.objects.split_with(order).order_by("placed_at", "pk"),
+            }
+            return TemplateResponse(request, "admin/orders/order/erase.html", context)
+
+        return self._one(request, order_id, "orders.erase_customer", erase)
 
     # What is done to one line, after a question
 

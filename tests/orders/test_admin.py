@@ -486,6 +486,42 @@ def test_several_orders_are_cancelled_after_a_question(desk):
     assert stock(emma) == (5, 0)
 
 
+def a_closed_order():
+    order = an_order((a_book("Emma", copies=2), 2))
+    services.cancel_order(order_id=order.pk, reason="customer")
+    return order
+
+
+def test_a_customers_data_is_erased_after_a_question(staff_of):
+    desk, order = staff_of("Manager"), a_closed_order()
+
+    question = desk.open(f"{LIST}{order.pk}/erase/")
+    response = desk.post(f"{LIST}{order.pk}/erase/", follow=True)
+
+    assert f"{LIST}{order.pk}/erase/" not in desk.open(page_of(order)).links
+    assert order.number in question.text
+    assert messages(response) == [f"{order.number}: the customer’s data is erased"]
+    assert Order.objects.get().customer_name == "(erased)"
+    assert raised("orders.customer_erased") == 1
+
+
+def test_nobody_else_may_erase_a_customer(desk):
+    order = a_closed_order()
+
+    assert f"{LIST}{order.pk}/erase/" not in desk.open(page_of(order)).links
+    assert desk.post(f"{LIST}{order.pk}/erase/").status_code == 403
+    assert Order.objects.get().customer_name == "Alice Johnson"
+
+
+def test_the_customer_of_an_open_order_is_not_erased(staff_of):
+    desk, order = staff_of("Manager"), an_order((a_book("Emma", copies=2), 2))
+
+    response = desk.post(f"{LIST}{order.pk}/erase/", follow=True)
+
+    assert "ship or cancel" in messages(response)[0]
+    assert Order.objects.get().customer_name == "Alice Johnson"
+
+
 # Lines
 
 
