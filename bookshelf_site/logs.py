@@ -10,6 +10,8 @@ from structlog.typing import Processor
 
 # The token in /o/<token>/ opens a customer's order to whoever reads it.
 TOKEN_IN_PATH: Final = re.compile(r"/o/[^/\s\"'<>?#\\]+")
+KEY: Final = re.compile(r"\b(bs_[0-9a-f]{8}_|whsec_)[A-Za-z0-9_+/=-]+")
+"""An API key or a webhook's secret, wherever somebody has put it by mistake."""
 
 _shared: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -20,7 +22,7 @@ _shared: Final[list[Processor]] = [
 
 
 def masked(line: str) -> str:
-    return TOKEN_IN_PATH.sub("/o/…", line)
+    return KEY.sub(r"\1…", TOKEN_IN_PATH.sub("/o/…", line))
 
 
 class MaskingFormatter(structlog.stdlib.ProcessorFormatter):
