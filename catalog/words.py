@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from django.db import connections, models, transaction
 from django.db.models import Count, Lookup, Q, QuerySet
-from stdnum import isbn as isbns
 
 SAMPLE: Final = 600
 COMMON: Final = 5
@@ -33,8 +32,14 @@ def words_of(title: str, author: str, isbn: str | None) -> str:
     """All words by which a book is found, with a space before each; an ISBN in both its forms."""
     found = dict.fromkeys(word for chunk in _chunks(f"{title} {author}") for word in _forms(chunk))
     if isbn:
-        found |= dict.fromkeys([isbn, isbns.to_isbn10(isbn)] if isbn.startswith("978") else [isbn])
-    return "".join(f" {word.lower()}" for word in found)
+        found |= dict.fromkeys([isbn, _isbn10(isbn)] if isbn.startswith("978") else [isbn])
+    return "".join(f" {word}" for word in found)
+
+
+def _isbn10(isbn: str) -> str:
+    stem = isbn[3:12]
+    check = sum(place * int(digit) for place, digit in enumerate(stem, start=1)) % 11
+    return f"{stem}{'x' if check == 10 else check}"
 
 
 def words_asked(text: str) -> list[str]:
@@ -45,6 +50,8 @@ def words_asked(text: str) -> list[str]:
 
 def _chunks(text: str) -> list[str]:
     """What stands between spaces, folded."""
+    if text.isascii():
+        return text.lower().split()
     plain = unicodedata.normalize("NFKD", text).casefold()
     letters = "".join(character for character in plain if unicodedata.category(character)[0] != "M")
     return letters.translate(_LETTERS).split()
@@ -52,6 +59,9 @@ def _chunks(text: str) -> list[str]:
 
 def _forms(chunk: str) -> Iterator[str]:
     """Of "Catch-22" both parts and the whole, of "O'Brien" too."""
+    if chunk.isalnum():
+        yield chunk
+        return
     parts = _parts(chunk)
     yield from parts
     if len(parts) > 1:
