@@ -88,6 +88,7 @@ PAGES = {
     "orders_order_rotate_link": Row(None, DESK),
     "orders_order_add_note": Row(None, DESK),
     "orders_order_split": Row(None, DESK),
+    "orders_order_erase": Row(BOSS, BOSS),
     "orders_order_line_put_back": Row(DESK, DESK),
     "orders_order_line_cancel": Row(DESK, DESK),
     **pages_of("inventory_stockitem", look=ALL),
@@ -143,15 +144,18 @@ ACTIONS = {
     },
     "inventory.notification": {"send_again": SHOP},
     "events.delivery": {"retry_selected": BOSS, "skip_selected": BOSS},
-    "access.apikey": {"revoke": BOSS},
+    "access.apikey": {"revoke": BOSS, "rotate": BOSS, "rotate_with_overlap": BOSS},
     "webhooks.webhook": {"enable": "IMS", "disable": "IMS"},
     "staff.failedlogin": {"unlock": BOSS},
 }
 
 NOT_LINKED = {
-    *("jsi18n", "autocomplete", "catalog_book_isbn"),  # asked by scripts
-    "catalog_feedimport_rejected",  # nothing was
-    "inventory_stockitem_stocktake_differences",  # nothing is counted
+    *("jsi18n", "autocomplete", "search", "catalog_book_isbn"),  # asked by scripts and by a form
+    *("password_change", "password_change_done"),  # nobody here has a password
+    *("catalog_feedimport_rejected", "inventory_stockitem_stocktake_differences"),  # nothing was, nothing is counted
+    *("catalog_feedimport_history", "inventory_stockitem_history"),  # their pages tell more than Django's
+    *("catalog_book_restore", "auth_user_two_factor"),  # it is not withdrawn, they don't have it on
+    *("orders_order_erase", "orders_order_line_cancel"),  # it is not closed, and has one line
 }
 NOT_SENT = {
     *("catalog_feedimport_apply", "catalog_feedimport_cancel"),  # it is not looked through yet
@@ -320,7 +324,8 @@ def offered_on(pages):
     links, buttons = set(), set()
     for address, html in pages.items():
         page = Page(html)
-        links |= {named(urljoin(address, link)) for link in page.links}
+        # no page is reached by its own links: the one that skips to its content, a name at its top
+        links |= {named(urljoin(address, link)) for link in page.links if not link.startswith("#")} - {named(address)}
         sending = [form for form in page.forms if form.method == "post" and form.buttons]
         buttons |= {named(urljoin(address, form.action)) for form in sending}
     lists = {name for name in PAGES if name.endswith("_changelist")}
