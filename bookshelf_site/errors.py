@@ -46,6 +46,10 @@ class DomainError(Exception):
         return {}
 
 
+class RefusedToStaff(DomainError):
+    """What only people ask for, at the desk or in a terminal: no endpoint does, so no program reads the code."""
+
+
 class InvalidValue(DomainError):
     """{field}: {reason}"""
 

@@ -22,7 +22,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from bookshelf_site.errors import DomainError, FieldError
+from bookshelf_site.errors import DomainError, FieldError, RefusedToStaff
 from bookshelf_site.events import current_context
 
 log = structlog.stdlib.get_logger("bookshelf.api")
@@ -176,6 +176,7 @@ def answer_problems(api: NinjaAPI) -> None:
     """Every exception that leaves an operation becomes a problem."""
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         DomainError: refused,
+        RefusedToStaff: failed,
         ValidationError: invalid,
         HttpError: unreadable,
         ObjectDoesNotExist: unknown,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bookshelf_site.errors import DomainError, FieldError
+from bookshelf_site.errors import DomainError, FieldError, RefusedToStaff
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class NeverOrdered(DomainError):
     status = 404
 
 
-class StockMoved(DomainError):
+class StockMoved(RefusedToStaff):
     """Copies came or went since the differences were shown: {titles}. Look at them again."""
 
     code = "stock_moved"
@@ -134,7 +134,7 @@ class UnknownBook(DomainError):
     status = 404
 
 
-class NotYetTried(DomainError):
+class NotYetTried(RefusedToStaff):
     """Its mail is still on its way, and is tried by itself until it is sent or refused."""
 
     code = "not_yet_tried"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bookshelf_site.errors import DomainError, FieldError
+from bookshelf_site.errors import DomainError, FieldError, RefusedToStaff
 from bookshelf_site.money import Money
 
 
@@ -41,7 +41,7 @@ class NoLongerEditable(DomainError):
         return {"allowed": []}
 
 
-class OrdersStillOpen(DomainError):
+class OrdersStillOpen(RefusedToStaff):
     """Who still waits for books can't be erased: ship or cancel {orders} first."""
 
     code = "orders_still_open"
@@ -56,7 +56,7 @@ class OrdersStillOpen(DomainError):
         return {"orders": self.numbers}
 
 
-class NotAllExpired(DomainError):
+class NotAllExpired(RefusedToStaff):
     """{count} overdue orders could not be expired, the log says why; all others were."""
 
     code = "not_all_expired"

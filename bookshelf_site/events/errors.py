@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bookshelf_site.errors import DomainError
+from bookshelf_site.errors import RefusedToStaff
 
 
-class NotDead(DomainError):
+class NotDead(RefusedToStaff):
     """Delivery {delivery_id} is {current}: only a dead letter can be retried or skipped."""
 
     code = "not_dead"
@@ -16,7 +16,7 @@ class NotDead(DomainError):
         self.current = current
 
 
-class UnheardOf(DomainError):
+class UnheardOf(RefusedToStaff):
     """No durable receiver is called {receiver!r} here; there are {known}."""
 
     code = "unheard_of"
@@ -27,7 +27,7 @@ class UnheardOf(DomainError):
         self.known = known
 
 
-class NotHeard(DomainError):
+class NotHeard(RefusedToStaff):
     """{receiver} doesn't hear {event}."""
 
     code = "not_heard"
@@ -38,7 +38,7 @@ class NotHeard(DomainError):
         self.event = event
 
 
-class TooOld(DomainError):
+class TooOld(RefusedToStaff):
     """{receiver} may have heard this and its record is gone, or it was not there yet: it can't be owed it any more."""
 
     code = "too_old"
@@ -48,7 +48,7 @@ class TooOld(DomainError):
         self.receiver = receiver
 
 
-class NotRepeatable(DomainError):
+class NotRepeatable(RefusedToStaff):
     """{receiver} has had its effect, and is not declared repeatable=True: heard again, it would have it twice."""
 
     code = "not_repeatable"
@@ -58,7 +58,7 @@ class NotRepeatable(DomainError):
         self.receiver = receiver
 
 
-class AlreadyOwed(DomainError):
+class AlreadyOwed(RefusedToStaff):
     """To {receiver} it is {current}: what is pending comes, what is dead can be retried."""
 
     code = "already_owed"

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from bookshelf_site.errors import DomainError
+from bookshelf_site.errors import RefusedToStaff
 from bookshelf_site.money import Money
 
 # the limits of catalog.models, which a reader of files doesn't need; a test holds them together
@@ -52,7 +52,7 @@ class Rejected:
     line: int | None = None
 
 
-class UnreadableFeed(DomainError):
+class UnreadableFeed(RefusedToStaff):
     """{problem}"""
 
     code = "unreadable_feed"

@@ -7,11 +7,9 @@ from django.test import Client
 
 from bookshelf_site import problems
 from bookshelf_site.api import api as the_api
-from bookshelf_site.errors import DomainError, FieldError
-from catalog.feeds import UnreadableFeed
+from bookshelf_site.errors import DomainError, FieldError, RefusedToStaff
+from bookshelf_site.staff.errors import WrongCode
 from catalog.models import Book
-from inventory.errors import NotYetTried, StockMoved
-from orders.errors import OrdersStillOpen
 
 
 def refusal(response):
@@ -29,13 +27,9 @@ def kinds(base):
         yield from kinds(kind)
 
 
-ASKED_BY_STAFF_ALONE = {NotYetTried, OrdersStillOpen, StockMoved, UnreadableFeed}
-"""No endpoint asks for what these refuse."""
-
-
 def test_every_refusal_of_the_shop_stands_in_the_catalogue_under_its_status():
     for kind in kinds(DomainError):
-        if not kind.__module__.startswith(("tests.", "bookshelf_site.events.")) and kind not in ASKED_BY_STAFF_ALONE:
+        if not kind.__module__.startswith("tests.") and not issubclass(kind, RefusedToStaff):
             assert (kind.code, problems.CODES[kind.code].status) == (kind.code, kind.status)
 
 
@@ -210,6 +204,13 @@ def test_our_mistake_is_told_to_who_listens_for_them(api, monkeypatch):
 
     with pytest.raises(ZeroDivisionError):
         api.post("/books", {"title": "Emma"})
+
+
+def test_what_no_endpoint_asks_for_is_our_mistake(api, monkeypatch):
+    breaking(monkeypatch, WrongCode())
+    api.raise_request_exception = False
+
+    assert refusal(api.post("/books", {"title": "Emma"})) == (500, "server_error")
 
 
 def test_a_busy_database_asks_for_patience(api, monkeypatch):
