@@ -101,6 +101,7 @@ def database(name: str, default: str) -> dict[str, Any]:
     engine = configured["ENGINE"]
     options = configured.setdefault("OPTIONS", {})
     if engine == "django.db.backends.sqlite3":
+        configured["CONN_MAX_AGE"] = 60  # to open the file anew costs more than to read an order
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events import unit_of_work
-from bookshelf_site.events.statements import insert
+from bookshelf_site.events.statements import Compiled, insert
 from bookshelf_site.money import Money
 from catalog.isbn import search_isbn
 from catalog.models import Book
@@ -41,6 +41,7 @@ from orders.models import (
     OrderLine,
     OrderQuerySet,
     Status,
+    new_token,
 )
 
 log = structlog.get_logger(__name__)
@@ -294,6 +295,14 @@ def returned_by_line(order: Order) -> dict[UUID, int]:
 def with_settled_copies(orders: OrderQuerySet) -> OrderQuerySet:
     """Each with `settled`, which tells by itself, without its lines, whether its copies stand as they stood."""
     return orders.annotate(settled=Subquery(inventory.settled_copies(OuterRef("pk"))))
+
+
+_OPENED = Compiled(lambda tokens: with_settled_copies(Order.objects.with_token(tokens[0])), stand_in=new_token)
+
+
+def opened_by(token: str) -> Order | None:
+    """The order that this link opens, with `settled`, for one query; open pages ask for it again and again."""
+    return next(iter(_OPENED([token])), None)
 
 
 def shelves_of(order: Order) -> dict[UUID, Shelf]:

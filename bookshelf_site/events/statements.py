@@ -6,7 +6,7 @@ wants more asks the ORM. What they write is what the fields of the models make o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Field, Model, QuerySet
 
 M = TypeVar("M", bound=Model)
+Key = UUID | str
 
 MOST_KEYS = 20
 """What is asked for more keys at once is compiled each time: each number of keys is a statement of its own."""
@@ -55,13 +56,17 @@ def update(rows: Sequence[Model], names: Iterable[str]) -> None:
 
 
 class Compiled(Generic[M]):
-    """A query for whole rows by keys, as `query(keys)` says it; fresh rows at each call."""
+    """A query for whole rows by keys, as `query(keys)` says it, with what it annotates; fresh rows at each call.
 
-    def __init__(self, query: Callable[[Collection[UUID]], QuerySet[M]]) -> None:
+    A stand-in is a key that no row has: it shows where the keys are to go in the statement.
+    """
+
+    def __init__(self, query: Callable[[list[Any]], QuerySet[M]], stand_in: Callable[[], Key] = uuid4) -> None:
         self.query = query
+        self.stand_in = stand_in
         self.plans: dict[int, _Plan] = {}
 
-    def __call__(self, keys: Iterable[UUID]) -> list[M]:
+    def __call__(self, keys: Iterable[Key]) -> list[M]:
         """Raises RuntimeError if rows are to be locked and no transaction is open, which would lock nothing."""
         asked = list(dict.fromkeys(keys))
         if not 1 <= len(asked) <= MOST_KEYS:
@@ -72,20 +77,23 @@ class Compiled(Generic[M]):
         params = [param if place is None else _key(asked[place]) for place, param in plan.params]
         returned = _fetched(plan.statement, params)
         rows = plan.compiler.apply_converters(returned, plan.converters) if plan.converters else returned
-        return [plan.model.from_db(connection.alias, plan.names, row) for row in rows]
+        return [plan.row(values) for values in rows]
 
     def _compile(self, size: int) -> _Plan:
-        places = {_key(uuid4()): place for place in range(size)}
-        query = self.query([UUID(str(key)) for key in places])
+        stand_ins = [self.stand_in() for _ in range(size)]
+        places = {_key(key): place for place, key in enumerate(stand_ins)}
+        query = self.query(stand_ins)
         compiler = query.query.get_compiler(using=connection.alias)
         statement, params = compiler.as_sql()
         columns = [column for column, _, _ in compiler.select]
+        annotations = compiler.annotation_col_map or {}
         self.plans[size] = _Plan(
             statement=statement,
             params=[(places.get(param), param) for param in params],
             locks=query.query.select_for_update,
             model=query.model,
-            names=[column.target.attname for column in columns],
+            names=[column.target.attname for column in columns[: len(columns) - len(annotations)]],
+            annotations=annotations,
             compiler=compiler,
             converters=compiler.get_converters(columns),
         )
@@ -100,12 +108,19 @@ class _Plan(NamedTuple):
     locks: bool
     model: Any
     names: list[str]
+    annotations: dict[str, int]
     compiler: Any
     converters: dict[int, Any]
 
+    def row(self, values: Sequence[Any]) -> Any:
+        row = self.model.from_db(connection.alias, self.names, values[: len(self.names)])
+        for name, place in self.annotations.items():
+            setattr(row, name, values[place])
+        return row
 
-def _key(key: UUID) -> UUID | str:
-    return key if connection.features.has_native_uuid_field else key.hex
+
+def _key(key: Key) -> Key:
+    return key.hex if isinstance(key, UUID) and not connection.features.has_native_uuid_field else key
 
 
 def _batches(rows: Sequence[M]) -> Iterator[Sequence[M]]:

@@ -40,8 +40,7 @@ def opened_by_token(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
 
 def _opened(token: str) -> Order | None:
     # PostgreSQL takes no NUL; what stands in for it is in no token.
-    orders = Order.objects.with_token(token.replace("\0", "?"))
-    return services.with_settled_copies(orders).first()
+    return services.opened_by(token.replace("\0", "?"))
 
 
 def _answer(view: View, request: HttpRequest, order: Order) -> HttpResponse:
