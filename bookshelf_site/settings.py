@@ -211,7 +211,6 @@ STORAGES = {
 # Languages and time
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 # A further language is one more catalogue: manage.py makemessages es
 LANGUAGES = languages.spoken(LOCALE_PATHS[0])
