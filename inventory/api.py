@@ -128,10 +128,19 @@ class CountIn(Input):
 
 class AdjustmentIn(Input):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"change": -1, "kind": "damaged", "reason": "water damage"}]}
+        json_schema_extra={
+            "examples": [{"change": -1, "kind": "damaged", "reason": "water damage"}],
+            "if": {"properties": {"kind": {"enum": ["damaged", "lost"]}}},
+            "then": {"properties": {"change": {"maximum": -1}}},
+        }
     )
 
-    change: Count = Field(ge=-MAX_COPIES, le=MAX_COPIES, description="-1: a copy fewer; up only as a correction")
+    change: Count = Field(
+        ge=-MAX_COPIES,
+        le=MAX_COPIES,
+        description="-1: a copy fewer; up only as a correction",
+        json_schema_extra={"not": {"const": 0}},
+    )
     kind: Literal["damaged", "lost", "correction"]
     reason: Line = Field(min_length=1, max_length=REASON_LENGTH)
 
