@@ -206,8 +206,8 @@ def _number(value: float) -> str:
 
 
 def _short(step: Decimal) -> str:
-    """1,500 stays, 15,000 is 15k, 2,000,000 is 2M."""
+    """500 stays, 1,500 is 1.5k, 2,000,000 is 2M."""
     for unit, letter in ((1_000_000, "M"), (1_000, "k")):
-        if step >= unit * 10 or (step >= unit and step % unit == 0):
+        if step >= unit:
             return f"{step / unit:,.3f}".rstrip("0").rstrip(".") + letter
     return f"{step:,.0f}"

@@ -61,6 +61,10 @@ class LogAdmin(NobodyWrites, BaseAdmin):
     search_help_text = gettext_lazy("an event's id, a request's id, or what it happened to (orders.order:…, or its id)")
     to_event: ClassVar[str] = ""
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -19,21 +19,16 @@ from django.utils.translation import gettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from bookshelf_site.admin import ReadOnlyAdmin, short_time
+from bookshelf_site.admin import DeskAdmin, ReadOnlyAdmin, short_time
 from bookshelf_site.staff import rights, two_factor
 from bookshelf_site.staff.errors import NoManagerLeft
 from bookshelf_site.staff.models import FailedLogin
-
-if TYPE_CHECKING:
-    BaseAdmin = admin.ModelAdmin[Any]
-else:
-    BaseAdmin = admin.ModelAdmin
 
 # Their own pages show secrets; here a lost device is removed on its user's page, and never looked at.
 admin.site.unregister([User, Group, StaticDevice, TOTPDevice])
 
 
-class SomebodyManagesAdmin(BaseAdmin):
+class SomebodyManagesAdmin(DeskAdmin):
     """Writes nothing after which nobody could look after users and groups."""
 
     def changeform_view(

@@ -62,7 +62,7 @@ class FeedForm(RefusableForm, forms.Form):
     is_partial = forms.BooleanField(
         label=gettext_lazy("Broken file"),
         required=False,
-        help_text=gettext_lazy("take over what stands before the place where it breaks off, and not nothing of it"),
+        help_text=gettext_lazy("import what stands before the place where it breaks off, instead of nothing"),
     )
 
     def wishes(self) -> imports.Wishes:

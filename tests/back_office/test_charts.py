@@ -78,7 +78,7 @@ def test_the_axis_counts_in_round_steps_up_to_the_most(most, steps):
 
 
 @pytest.mark.parametrize(
-    ("most", "last"), [("355", "400"), ("1500", "1,500"), ("4000", "4k"), ("60000", "60k"), ("3000000", "3M")]
+    ("most", "last"), [("355", "400"), ("1500", "1.5k"), ("4000", "4k"), ("60000", "60k"), ("3000000", "3M")]
 )
 def test_large_numbers_stand_short_on_the_axis(most, last):
     assert drawn(charts.bar_chart, most).ticks[-1].text == last

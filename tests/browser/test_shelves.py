@@ -135,9 +135,9 @@ def test_a_feed_with_errors_is_looked_at_and_taken_over(bea, tmp_path):
     bea.get_by_label("File:", exact=True).set_input_files(feed)
     bea.get_by_role("button", name="Look at what it would do").click()
     expect(bea.get_by_role("heading", name="This is what would be done")).to_be_visible()
-    expect(bea.get_by_role("group", name="Rejected")).to_contain_text("its ISBN is not valid")
+    expect(bea.get_by_role("group", name="Rejected")).to_contain_text("Its ISBN is not valid")
     assert Book.objects.count() == 1
-    bea.get_by_role("button", name="Take them over").click()
+    bea.get_by_role("button", name="Import these books").click()
 
     expect(bea.get_by_role("heading", name="Done")).to_be_visible()
     with bea.expect_download() as download:
@@ -160,7 +160,7 @@ def test_a_long_feed_shows_its_progress_until_it_is_done(bea, tmp_path, monkeypa
     bea.get_by_role("button", name="Look at what it would do").click()
     expect(bea.get_by_role("heading", name="The file is being looked through")).to_be_visible()
     imports.work_on(lambda: False)
-    bea.get_by_role("button", name="Take them over").click(timeout=60_000)
+    bea.get_by_role("button", name="Import these books").click(timeout=60_000)
     expect(bea.get_by_role("progressbar")).to_have_attribute("value", "0")
     imports.work_on(stop_after(2))
     expect(bea.get_by_role("progressbar")).to_have_attribute("value", "50", timeout=60_000)

@@ -79,7 +79,7 @@ def test_a_long_feed_shows_how_far_it_is_and_asks_again_by_itself(desk, monkeypa
     imports.work_on(lambda: False)
     over = desk.open(path)
     assert "This is what would be done" in again.text
-    assert "The books are being taken over" in working.page.text
+    assert "The books are being imported" in working.page.text
     assert "data-polls" not in again.html + over.html
     assert "Done" in over.text
 
@@ -96,7 +96,7 @@ def test_a_feed_that_brings_nothing_new_has_nothing_to_apply(desk):
 def test_a_broken_file_says_where_and_changes_nothing(desk):
     shown = hand_in(desk, b"<ONIXMessage release='3.0'><Header/><Product>", "feed.xml")
 
-    assert "The file is broken: nothing was taken over" in shown.page.text
+    assert "The file is broken: nothing was imported" in shown.page.text
     assert "line 1" in shown.page.text.lower()
     assert [form.id for form in shown.page.forms if form.method == "post"] == ["logout-form"]
 
