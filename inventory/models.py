@@ -229,6 +229,10 @@ class StockItem(Aggregate):
         line.allocated += quantity
         return self._moved(StockMovement.Kind.ALLOCATED, allocated=quantity, line=line)
 
+    def allocate_whole(self, line: Allocation) -> StockMovement:
+        """Give a line that was born with all its copies these copies."""
+        return self._moved(StockMovement.Kind.ALLOCATED, allocated=line.allocated, line=line)
+
     def release(self, line: Allocation) -> StockMovement:
         """What was promised to the line is free again."""
         quantity, line.allocated = line.allocated, 0

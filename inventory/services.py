@@ -102,14 +102,13 @@ def open_stock(openings: Sequence[OpeningStock]) -> None:
 @unit_of_work
 def allocate_copies(*, order_id: UUID, order_number: str, wanted: Sequence[WantedCopies]) -> None:
     """Promise copies to all lines of an order, or to none. Raises InsufficientStock, naming the lines."""
-    items = StockItem.objects.locked_for([line.book_id for line in wanted])
-    shortages = _shortages(items, wanted)
-    if shortages:
-        raise InsufficientStock(shortages)
-    allocations = [_allocation(order_id, order_number, line) for line in wanted]
-    movements = [items[allocation.item_id].allocate(allocation, allocation.wanted) for allocation in allocations]
+    allocations = [_allocation(order_id, order_number, line, allocated=line.quantity) for line in wanted]
+    # before the lock, for everybody who wants the book waits behind it; nobody sees them if one is refused
     insert(allocations)
-    _save(items.values(), movements)
+    items = StockItem.objects.locked_for([line.book_id for line in wanted])
+    if shortages := _shortages(items, wanted):
+        raise InsufficientStock(shortages)
+    _save(items.values(), [items[line.item_id].allocate_whole(line) for line in allocations])
 
 
 @unit_of_work
@@ -466,13 +465,14 @@ def _shortages(items: dict[UUID, StockItem], wanted: Sequence[WantedCopies]) -> 
     return shortages
 
 
-def _allocation(order_id: UUID, order_number: str, line: WantedCopies) -> Allocation:
+def _allocation(order_id: UUID, order_number: str, line: WantedCopies, *, allocated: int = 0) -> Allocation:
     return Allocation(
         line_id=line.line_id,
         order_id=order_id,
         order_number=order_number,
         item_id=line.book_id,
         wanted=line.quantity,
+        allocated=allocated,
     )
 
 

@@ -107,8 +107,8 @@ def ship_order(*, order_id: UUID, tracking: str = "") -> Order:
     """The copies leave the shop."""
     order = Order.lock(order_id)
     if order.ship(tracking=tracking):
-        inventory.ship_copies(order_id=order.id)
         order.save(update_fields=MOVED)
+        inventory.ship_copies(order_id=order.id)
     return order
 
 
@@ -117,8 +117,8 @@ def cancel_order(*, order_id: UUID, reason: str, note: str = "") -> Order:
     """Call the order off; its copies are free again."""
     order = Order.lock(order_id)
     if order.cancel(reason=reason, note=note):
-        inventory.release_copies(order_id=order.id)
         order.save(update_fields=MOVED)
+        inventory.release_copies(order_id=order.id)
     return order
 
 
@@ -174,9 +174,9 @@ def cancel_line(*, order_id: UUID, line_id: UUID, reason: str = "") -> Order:
     """Call one line of an order off that nobody has confirmed yet; its copies are free again."""
     order, line, others = _locked_with_line(order_id, line_id)
     if order.cancel_line(line, others, reason=reason):
-        inventory.release_line(order_id=order.id, line_id=line.id)
         line.save(update_fields=["cancelled_at"])
         order.save()
+        inventory.release_line(order_id=order.id, line_id=line.id)
     return order
 
 
@@ -257,8 +257,8 @@ def _expire(order_id: UUID, moment: datetime) -> list[Order]:
     order = Order.lock(order_id)
     if inventory.orders_that_waited_after(moment, [order_id]) or not order.expire():
         return []
-    inventory.release_copies(order_id=order.id)
     order.save(update_fields=MOVED)
+    inventory.release_copies(order_id=order.id)
     return [order]
 
 
