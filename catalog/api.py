@@ -19,6 +19,7 @@ from bookshelf_site.access.auth import needs
 from bookshelf_site.access.idempotency import answered_by
 from bookshelf_site.bulk import READ_ALONE, ResultsOut, Rows, as_it_was
 from bookshelf_site.errors import DomainError, InvalidValue
+from bookshelf_site.events.statements import Compiled
 from bookshelf_site.json_api import documents
 from bookshelf_site.pages import AS_CHANGED, Found, Ordering, Page, PageParameters, paged, settled_since
 from bookshelf_site.schemas import Count, Day, Input, Line, Moment, MoneyIn, MoneyOut, Nothing, Text, inline
@@ -201,7 +202,9 @@ class BookPage(Page[BookOut]):
 
 
 class BookParameters(PageParameters):
-    q: Line | None = Field(None, max_length=100, description="beginnings of words in title and author, or an ISBN in any form")
+    q: Line | None = Field(
+        None, max_length=100, description="beginnings of words in title and author, or an ISBN in any form"
+    )
     isbn: Text | None = Field(None, max_length=40, description="in any form")
     in_stock: bool | None = Field(None, description="whether copies can be ordered now")
     status: BookStatus | None = None
@@ -345,8 +348,13 @@ def restore_book(request: HttpRequest, book_id: UUID, body: Nothing | None = Non
     return services.restore(book_id=book_id).pk
 
 
+_READ: Final = Compiled(lambda keys: Book.objects.with_stock().filter(pk__in=keys))
+
+
 def _read(book_id: UUID | str) -> Book:
-    return Book.objects.with_stock().get(pk=book_id)
+    for book in _READ([UUID(str(book_id))]):
+        return book
+    raise Book.DoesNotExist
 
 
 def _etag(book: Book) -> str:

@@ -54,7 +54,7 @@ class ApiKeyAuth(HttpAuthBase):
         scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise Unauthenticated("Send an API key, as `Authorization: Bearer KEY`.")
-        key = ApiKey.objects.with_permissions(self.permissions).presented(secret.strip())
+        key = ApiKey.presented(secret.strip(), self.permissions)
         if key is None:
             raise Unauthenticated("This API key is unknown, expired or revoked.")
         limits.admit(key)

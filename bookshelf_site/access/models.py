@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import cache
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from bookshelf_site.events import uuid7
+from bookshelf_site.events.statements import Compiled
 
 PREFIX_LENGTH = 8
 NAME_LENGTH = 100
@@ -32,16 +34,6 @@ def hashed(key: str) -> str:
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    def live(self, now: datetime) -> Self:
-        """Neither revoked nor expired, of an account that is still allowed in."""
-        return self.filter(
-            Q(expires_at__isnull=True) | Q(expires_at__gt=now), revoked_at__isnull=True, account__is_active=True
-        )
-
-    def presented(self, key: str) -> ApiKey | None:
-        """The live key that this is, if it is one; found by its hash, which leaks nothing by its timing."""
-        return self.live(timezone.now()).filter(hash=hashed(key)).first()
-
     def with_permissions(self, permissions: Sequence[str]) -> Self:
         """Each with `may_0`, `may_1`, …: whether its account has these permissions, known without another query."""
         return self.annotate(**{f"may_{place}": _has(permission) for place, permission in enumerate(permissions)})
@@ -49,6 +41,13 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def locked(self) -> Self:
         # no_key: an idempotency key that is being written refers to this row, and must not be waited for
         return self.select_for_update(no_key=True)
+
+
+@cache
+def _presented(permissions: tuple[str, ...]) -> Compiled[ApiKey]:
+    """Every request asks it: compiled once for each set of permissions that an operation needs."""
+    keys = ApiKey.objects.filter(account__is_active=True).with_permissions(permissions)
+    return Compiled(lambda hashes: keys.filter(hash__in=hashes), stand_in=lambda: secrets.token_hex(32))
 
 
 def _has(permission: str) -> Q:
@@ -95,6 +94,15 @@ class ApiKey(models.Model):
         prefix = secrets.token_hex(PREFIX_LENGTH // 2)
         secret = f"bs_{prefix}_{secrets.token_urlsafe(32)}"
         return cls(prefix=prefix, hash=hashed(secret)), secret
+
+    @classmethod
+    def presented(cls, secret: str, permissions: Sequence[str] = ()) -> ApiKey | None:
+        """The key that this is, if it is live and its account allowed in; with `may_0`, `may_1`, …
+
+        Found by its hash, which leaks nothing by its timing.
+        """
+        found = _presented(tuple(permissions))([hashed(secret)])
+        return next((key for key in found if key.state == cls.State.LIVE), None)
 
     @property
     def actor(self) -> str:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from django.db import DatabaseError, connection
 from django.db.models import Field, Model, QuerySet
+from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=Model)
 Key = UUID | str
@@ -56,7 +57,7 @@ def update(rows: Sequence[Model], names: Iterable[str]) -> None:
 
 
 class Compiled(Generic[M]):
-    """A query for whole rows by keys, as `query(keys)` says it, with what it annotates; fresh rows at each call.
+    """A query for whole rows by keys, as `query(keys)` says it, with all that it adds; fresh rows at each call.
 
     A stand-in is a key that no row has: it shows where the keys are to go in the statement.
     """
@@ -86,14 +87,15 @@ class Compiled(Generic[M]):
         compiler = query.query.get_compiler(using=connection.alias)
         statement, params = compiler.as_sql()
         columns = [column for column, _, _ in compiler.select]
-        annotations = compiler.annotation_col_map or {}
+        own = compiler.klass_info["select_fields"]
         self.plans[size] = _Plan(
             statement=statement,
             params=[(places.get(param), param) for param in params],
             locks=query.query.select_for_update,
             model=query.model,
-            names=[column.target.attname for column in columns[: len(columns) - len(annotations)]],
-            annotations=annotations,
+            names=[columns[place].target.attname for place in own],
+            related=get_related_populators(compiler.klass_info, compiler.select, connection.alias),
+            annotations=compiler.annotation_col_map or {},
             compiler=compiler,
             converters=compiler.get_converters(columns),
         )
@@ -108,12 +110,15 @@ class _Plan(NamedTuple):
     locks: bool
     model: Any
     names: list[str]
+    related: list[Any]
     annotations: dict[str, int]
     compiler: Any
     converters: dict[int, Any]
 
     def row(self, values: Sequence[Any]) -> Any:
         row = self.model.from_db(connection.alias, self.names, values[: len(self.names)])
+        for populator in self.related:
+            populator.populate(values, row)
         for name, place in self.annotations.items():
             setattr(row, name, values[place])
         return row

@@ -28,7 +28,7 @@ def test_a_key_is_shown_once(manager):
 
     key = ApiKey.objects.get()
     secret = response.context["key"]
-    assert ApiKey.objects.presented(secret) == key
+    assert ApiKey.presented(secret) == key
     assert secret in response.page.html
     assert "no-store" in response.headers["Cache-Control"]
     assert list(key.account.groups.all()) == [group]
@@ -73,7 +73,7 @@ def test_keys_are_revoked_from_the_list(manager):
 
     manager.send(LIST, "changelist-form", action="revoke", _selected_action=[str(key.pk)])
 
-    assert ApiKey.objects.presented(secret) is None
+    assert ApiKey.presented(secret) is None
     other.refresh_from_db()
     assert other.revoked_at is None
 
@@ -84,10 +84,10 @@ def test_a_key_is_rotated_and_its_successor_shown_once(manager, action, opens):
 
     response = manager.send(LIST, "changelist-form", action=action, _selected_action=[str(key.pk)])
 
-    successor = ApiKey.objects.presented(response.context["key"])
+    successor = ApiKey.presented(response.context["key"])
     assert successor is not None
     assert (successor.name, successor.account) == ("till", key.account)
-    assert (ApiKey.objects.presented(secret) is not None) == opens
+    assert (ApiKey.presented(secret) is not None) == opens
     assert response.context["key"] in response.page.html
     assert response.context["key"] not in manager.open(LIST).html
 
@@ -118,7 +118,7 @@ def test_nobody_rotates_a_key_that_may_do_more_than_they(manager):
     manager.send(LIST, "changelist-form", action="rotate", _selected_action=[str(key.pk)])
 
     assert ApiKey.objects.count() == 1
-    assert ApiKey.objects.presented(secret) == key
+    assert ApiKey.presented(secret) == key
 
 
 def test_the_list_tells_the_state_of_each_key(manager):

@@ -136,6 +136,17 @@ def test_a_compiled_query_may_have_parameters_of_its_own():
     assert asked([other.pk]) == []
 
 
+def test_what_is_read_along_needs_no_query_of_its_own(django_assert_num_queries):
+    stocked, bare = a_book("Emma", copies=3), a_book("Persuasion")
+    read = Compiled(lambda keys: Book.objects.with_stock().filter(pk__in=keys).order_by("title"))
+    read([stocked.pk, bare.pk])
+
+    with django_assert_num_queries(1):
+        found = [(book.title, book.available) for book in read([stocked.pk, bare.pk])]
+
+    assert found == [("Emma", 3), ("Persuasion", 0)]
+
+
 def test_who_is_not_there_can_not_be_locked():
     with pytest.raises(Order.DoesNotExist), unit_of_work:
         Order.lock(uuid7())
