@@ -162,6 +162,7 @@ class ThresholdIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"low_stock_threshold": 5}]})
 
     low_stock_threshold: Count | None = Field(ge=0, le=MAX_COPIES, description="null: the shop's own")
+    reason: Line | None = Field(None, max_length=REASON_LENGTH)
 
 
 class StockRowIn(Input):
@@ -349,7 +350,7 @@ def return_copies(request: HttpRequest, book_id: UUID, body: ReturnIn) -> int:
 def set_low_stock_threshold(request: HttpRequest, book_id: UUID, body: ThresholdIn) -> StockOut:
     """From how many copies on the stock of a book is low, and the staff is told."""
     item = StockItem.objects.of_book(book_id)
-    services.set_low_stock_threshold(book_id=item.pk, threshold=body.low_stock_threshold)
+    services.set_low_stock_threshold(book_id=item.pk, threshold=body.low_stock_threshold, reason=body.reason or "")
     return StockOut.of(StockItem.objects.of_book(book_id))
 
 

@@ -34,6 +34,14 @@ class StockRanLow(DomainEvent, name="inventory.stock_ran_low", version=1):
     threshold: int
 
 
+class ThresholdSet(DomainEvent, name="inventory.threshold_set", version=1):
+    """From how many available copies on the stock of a book is low was decided; null: the shop's own number again."""
+
+    book_id: UUID
+    threshold: int | None
+    reason: str
+
+
 class WaitingFilled(DomainEvent, name="inventory.waiting_filled", version=1):
     """A line of an order has all the copies that it waited for; others of the order may wait still."""
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from bookshelf_site.errors import InvalidValue, checked_line
 from bookshelf_site.events import current_actor, uuid7
 from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
+from bookshelf_site.events.models import Event
 from bookshelf_site.events.statements import Compiled, insert_missing
 from inventory.errors import NeverShipped
 from inventory.events import (
@@ -25,6 +26,7 @@ from inventory.events import (
     ResendRequested,
     StockAdjusted,
     StockRanLow,
+    ThresholdSet,
     WaitingFilled,
 )
 from inventory.tally import Scan as Scan
@@ -198,10 +200,19 @@ class StockItem(Aggregate):
             self.is_watched = False
             self.raise_event(StockRanLow(book_id=self.pk, available=self.available, threshold=self.threshold))
 
-    def set_threshold(self, threshold: int | None) -> None:
+    @property
+    def thresholds(self) -> models.QuerySet[Event]:
+        """What was decided about when it is low, the latest first."""
+        told = Event.objects.filter(stream=f"{self._meta.label_lower}:{self.pk}")
+        return told.filter(name=ThresholdSet.name).order_by("-id")
+
+    def set_threshold(self, threshold: int | None, *, reason: str = "") -> None:
         """From how many copies on the stock is low; None: the shop's own. It is no news to who sets it."""
         if threshold is not None and not 0 <= threshold <= MAX_COPIES:
             raise InvalidValue("low_stock_threshold", f"between 0 and {MAX_COPIES:,} copies, or none of its own")
+        reason = checked_line("reason", reason, longest=REASON_LENGTH)
+        if threshold != self.low_stock_threshold:
+            self.raise_event(ThresholdSet(book_id=self.pk, threshold=threshold, reason=reason))
         self.low_stock_threshold = threshold
         self.is_watched = self.available > self.threshold
 

@@ -218,10 +218,10 @@ def return_damaged_copies(*, book_id: UUID, order_id: UUID, quantity: int, reaso
 
 
 @unit_of_work
-def set_low_stock_threshold(*, book_id: UUID, threshold: int | None) -> StockItem:
+def set_low_stock_threshold(*, book_id: UUID, threshold: int | None, reason: str = "") -> StockItem:
     """From how many copies on the stock of a book is low; None: the shop's own number."""
     item = StockItem.objects.locked_one(book_id)
-    item.set_threshold(threshold)
+    item.set_threshold(threshold, reason=reason)
     item.save(update_fields=["low_stock_threshold", "is_watched", "updated_at"])
     return item
 

@@ -23,6 +23,7 @@ from orders import services
 from orders.models import (
     MAX_LINES,
     MAX_QUANTITY,
+    REASON_LENGTH,
     CancelReason,
     Contact,
     ContactChanges,
@@ -145,6 +146,18 @@ class CancelIn(Input):
     note: Text | None = Field(None, max_length=500)
 
 
+class LineReasonIn(Input):
+    """Why something is done to a line, for whoever reads the order's timeline."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "out of print"}]})
+
+    reason: Line | None = Field(None, max_length=REASON_LENGTH)
+
+    @classmethod
+    def said(cls, body: LineReasonIn | None) -> str:
+        return (body and body.reason) or ""
+
+
 class LineOut(BaseModel):
     id: UUID
     book_id: UUID
@@ -240,7 +253,7 @@ class OrderPage(Page[OrderOut]):
 
 class OrderParameters(PageParameters):
     status: OrderStatus | None = None
-    customer: Line | None = Field(None, min_length=1, max_length=254, description="a part of the name or the e-mail")
+    customer: Line | None = Field(None, min_length=1, max_length=254, description="beginnings of words in name and e-mail")
     updated_since: Moment | None = Field(
         None, description="the orders changed since then, as they were changed, up to 60 s before now"
     )
@@ -389,9 +402,9 @@ def split_order(request: HttpRequest, order_id: UUID, body: Nothing | None = Non
     openapi_extra=documents("invalid_transition", "last_line"),
 )
 @answered_by(_changed)
-def cancel_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: Nothing | None = None) -> UUID:
+def cancel_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: LineReasonIn | None = None) -> UUID:
     """Call one line off while the order is PENDING. What is cancelled already stays as it is."""
-    return services.cancel_line(order_id=order_id, line_id=line_id).pk
+    return services.cancel_line(order_id=order_id, line_id=line_id, reason=LineReasonIn.said(body)).pk
 
 
 @router.post(
@@ -402,9 +415,9 @@ def cancel_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: Nothi
     openapi_extra=documents("invalid_transition"),
 )
 @answered_by(_changed)
-def put_back_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: Nothing | None = None) -> UUID:
+def put_back_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: LineReasonIn | None = None) -> UUID:
     """Let a line of a PENDING order wait again, as the last, so that somebody else can have its copies."""
-    return services.put_back_line(order_id=order_id, line_id=line_id).pk
+    return services.put_back_line(order_id=order_id, line_id=line_id, reason=LineReasonIn.said(body)).pk
 
 
 def _read(order_id: UUID | str) -> Order:

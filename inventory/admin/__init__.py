@@ -33,6 +33,7 @@ from inventory.errors import NeverOrdered
 from inventory.models import Allocation, StockItem, StockItemQuerySet, StockMovement
 
 MOVEMENTS_PER_PAGE = 50
+THRESHOLDS_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +57,8 @@ def take_back(*, book_id: UUID, order_number: str, quantity: int, condition: str
     return service(book_id=book_id, order_id=line.order_id, quantity=quantity, reason=reason)
 
 
-def set_threshold(*, book_id: UUID, low_stock_threshold: int | None) -> str:
-    item = services.set_low_stock_threshold(book_id=book_id, threshold=low_stock_threshold)
+def set_threshold(*, book_id: UUID, low_stock_threshold: int | None, reason: str) -> str:
+    item = services.set_low_stock_threshold(book_id=book_id, threshold=low_stock_threshold, reason=reason)
     return _("low at %(threshold)d") % {"threshold": item.threshold}
 
 
@@ -207,6 +208,7 @@ class StockItemAdmin(ExportAdmin, WaitingAdmin, StocktakeAdmin):
             "promised": item.allocations.promised().order_by("id"),
             "waiting": item.allocations.waiting(),
             "movements": movements.get_page(request.GET.get("page")),
+            "thresholds": item.thresholds[:THRESHOLDS_SHOWN],
         }
         return super().render_change_form(request, context, *args, **kwargs)
 

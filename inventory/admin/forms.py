@@ -54,6 +54,7 @@ class ThresholdForm(RefusableForm, forms.Form):
         required=False,
         help_text=gettext_lazy("available copies or fewer; empty: the shop’s own number"),
     )
+    reason = forms.CharField(max_length=REASON_LENGTH, required=False)
 
 
 class ScanForm(RefusableForm, forms.Form):

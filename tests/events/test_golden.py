@@ -32,6 +32,7 @@ from inventory.events import (
     ResendRequested,
     StockAdjusted,
     StockRanLow,
+    ThresholdSet,
     WaitingFilled,
 )
 from orders.events import (
@@ -103,6 +104,7 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
         book_id=BOOK, kind="damaged", change=-1, on_hand=9, reason="fell into the bath"
     ),
     ("inventory.stock_ran_low", 1): StockRanLow(book_id=BOOK, available=3, threshold=3),
+    ("inventory.threshold_set", 1): ThresholdSet(book_id=BOOK, threshold=5, reason="sells fast before Christmas"),
     ("inventory.waiting_filled", 1): WaitingFilled(
         book_id=BOOK, order_id=ORDER, order_number=NUMBER, line_id=LINE, quantity=2
     ),

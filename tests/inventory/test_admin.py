@@ -172,12 +172,22 @@ def test_a_book_gets_a_threshold_of_its_own(desk, given, kept, is_low):
     path = f"{LIST}{emma.pk}/threshold/"
     form = next(form for form in desk.open(path).forms if "low_stock_threshold" in form.values)
 
-    response = desk.post(path, form.values | {"low_stock_threshold": [given]}, follow=True)
+    response = desk.post(path, form.values | {"low_stock_threshold": [given], "reason": ["Sells fast"]}, follow=True)
 
     item = StockItem.objects.get()
     assert (item.low_stock_threshold, item.is_low) == (kept, is_low)
     assert [str(message) for message in response.context["messages"]] == [f"Done: low at {item.threshold}."]
     assert desk.open(path).form("task").values["low_stock_threshold"] == [given]
+
+
+def test_the_page_says_who_set_the_threshold_and_why(desk):
+    emma = a_book(copies=5)
+
+    desk.post(f"{LIST}{emma.pk}/threshold/", {"low_stock_threshold": "7", "reason": "Sells fast"})
+    desk.post(f"{LIST}{emma.pk}/threshold/", {"low_stock_threshold": "", "reason": "Not any more"})
+
+    text = desk.open(f"{LIST}{emma.pk}/change/").text
+    assert text.index("the shop’s own Not any more") < text.index("7 Sells fast")
 
 
 @pytest.mark.parametrize("given", ["-1", "x", "1000001", "1.5"])

@@ -376,6 +376,16 @@ def test_a_book_gets_a_threshold_of_its_own_and_loses_it(api):
     assert (none.json()["low_stock_threshold"], none.json()["is_low"]) == (3, False)
 
 
+def test_why_a_threshold_was_set_is_kept_once(api):
+    book = add()
+
+    for _ in range(2):
+        api.patch(f"/stock/{book.pk}", {"low_stock_threshold": 10, "reason": "Sells fast"})
+
+    event = Event.objects.get(name="inventory.threshold_set")
+    assert event.data == {"book_id": str(book.pk), "threshold": 10, "reason": "Sells fast"}
+
+
 @pytest.mark.parametrize("body", [{}, {"low_stock_threshold": -1}, {"low_stock_threshold": True}, {"on_hand": 3}])
 def test_a_threshold_is_a_number_of_copies(api, body):
     book = add()

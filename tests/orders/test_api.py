@@ -606,6 +606,17 @@ def test_a_line_is_cancelled_and_stays_so(api, gatsby):
     assert (again.status_code, again.json()) == (200, first.json())
 
 
+@pytest.mark.parametrize(("act", "event"), [("cancel", "line_cancelled"), ("put-back", "copies_put_back")])
+def test_the_timeline_says_why_something_was_done_to_a_line(api, gatsby, act, event):
+    order = waiting((gatsby, 2), (add("Emma"), 1))
+    line = order.lines.get(title="The Great Gatsby")
+
+    answer = api.post(f"/orders/{order.pk}/lines/{line.pk}/{act}", {"reason": "out of print"})
+
+    assert answer.status_code == 200
+    assert "out of print" in str(Event.objects.get(name=f"orders.{event}").decoded)
+
+
 def test_the_last_line_is_not_cancelled(api, gatsby):
     order = place(gatsby)
     before = state()
