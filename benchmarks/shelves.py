@@ -36,6 +36,8 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "status": STATUS,
         "customer_name": "'Customer ' || (n % 5000) || ' Family ' || n",
         "customer_email": "'customer' || n || '@example.com'",
+        "words": "' customer ' || (n % 5000) || ' family ' || n || ' customer' || n || ' example com ' || "
+        "'customer' || n || 'examplecom'",
         "phone": "''",
         "language": "'en'",
         "fulfilment": "CASE WHEN n % 3 = 0 THEN 'ship' ELSE 'collect' END",

@@ -17,9 +17,10 @@ from bookshelf_site.events import uuid7
 from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
 from bookshelf_site.events.models import Event
 from bookshelf_site.money import Money
+from bookshelf_site.words import wanted, words_asked
 from catalog.events import BookAdded, BookEdited, BookRepriced, BookRestored, BookWithdrawn
 from catalog.isbn import InvalidIsbn, normalise_isbn, search_isbn
-from catalog.words import WordsField, having, words_asked, words_of
+from catalog.words import WordsField, words_of
 from catalog.uploads import FeedImport as FeedImport
 from catalog.uploads import FeedPart as FeedPart
 from catalog.uploads import FeedRejection as FeedRejection
@@ -137,7 +138,7 @@ class BookQuerySet(AggregateQuerySet["Book"]):
         if isbn is not None:
             return self.filter(isbn=isbn)
         if words := words_asked(text):
-            return self.filter(having(words, Book.objects.using(self.db)))
+            return self.filter(wanted(words, Book.objects.using(self.db)).condition())
         return self.none() if text.strip() else self
 
     def bulk_update(self, objs: Iterable[Book], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bookshelf_site.events import unit_of_work
 from bookshelf_site.events.erasure import erase_personal
 from bookshelf_site.events.models import Event
+from bookshelf_site.words import forget_words
 from orders.errors import OrdersStillOpen, UnknownOrder
 from orders.models import Order, OrderQuerySet
 from orders.numbers import normalise_number
@@ -39,7 +40,10 @@ def _erase(found: OrderQuerySet) -> list[ErasedOrder]:
     orders = list(found.locked().order_by("pk"))
     if still_open := [order.number for order in orders if order.allowed]:
         raise OrdersStillOpen(still_open)
-    return [erased for order in orders if (erased := _erase_one(order))]
+    erased = [erased for order in orders if (erased := _erase_one(order))]
+    if erased:
+        forget_words(Order, using=found.db)
+    return erased
 
 
 def _erase_one(order: Order) -> ErasedOrder | None:

@@ -23,6 +23,7 @@ from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
 from bookshelf_site.events.erasure import ERASED
 from bookshelf_site.events.models import Event
 from bookshelf_site.money import Money
+from bookshelf_site.words import Wanted, wanted, words_asked
 from orders.errors import InvalidTransition, LastLine, NoLongerEditable, NothingToSplit, NotPending, OrdersStillOpen
 from orders.events import (
     ContactCorrected,
@@ -43,6 +44,7 @@ from orders.events import (
     PlacedLine,
 )
 from orders.numbers import new_number, normalise_number
+from orders.words import WordsField
 
 MAX_LINES = 200
 MAX_QUANTITY = 10_000
@@ -218,8 +220,16 @@ class OrderQuerySet(AggregateQuerySet["Order"]):
         return self.filter(placed_by=placed_by, external_reference=reference)
 
     def of_customer(self, text: str) -> Self:
-        """Whose name or e-mail has this."""
-        return self.filter(_by_customer(text))
+        """Whose name or e-mail has a word that begins so, for every word typed; neither case nor accents count.
+
+        Asks the latest orders at once how the search is best done.
+        """
+        words = words_asked(text)
+        return self.filter(self.wanted(words).condition()) if words else self.none()
+
+    def wanted(self, words: Sequence[str]) -> Wanted:
+        """How customers with these words are best looked for, as the latest orders tell."""
+        return wanted(words, Order.objects.using(self.db).order_by("-placed_at", "-id"))
 
     def with_number(self, text: str) -> Self:
         """The order whose number this is, however it is written."""
@@ -236,10 +246,6 @@ class OrderQuerySet(AggregateQuerySet["Order"]):
         return self.annotate(line_count=Subquery(lines.annotate(count=Count("pk")).values("count")))
 
 
-def _by_customer(text: str) -> Q:
-    return Q(customer_name__icontains=text) | Q(customer_email__icontains=text)
-
-
 class Order(Aggregate):
     """PENDING → CONFIRMED → SHIPPED, or CANCELLED before it is shipped."""
 
@@ -249,6 +255,7 @@ class Order(Aggregate):
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING, editable=False)
     customer_name = models.CharField(max_length=150)
     customer_email = models.EmailField(blank=True)
+    words = WordsField(editable=False, default="", help_text="by which the order is found")
     phone = models.CharField(max_length=40, blank=True)
     language = models.CharField(max_length=10, default="en", choices=languages)
     fulfilment = models.CharField(max_length=7, choices=Fulfilment, default=Fulfilment.COLLECT)

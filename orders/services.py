@@ -10,13 +10,14 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events import unit_of_work
 from bookshelf_site.events.statements import Compiled, insert
 from bookshelf_site.money import Money
+from bookshelf_site.words import Among, wanted, words_asked
 from catalog.isbn import search_isbn
 from catalog.models import Book
 from inventory import services as inventory
@@ -330,13 +331,34 @@ def movements_of(order: Order) -> list[MovedCopies]:
 
 
 def search_orders(orders: OrderQuerySet, text: str) -> OrderQuerySet:
-    """By number, ISBN or whole e-mail, each by its index; else by customer, or by the words of a book on them."""
+    """By number, ISBN or whole e-mail, each by its index; else by words of the customer, or of a book on them.
+
+    Asks the latest orders at once how the words are best looked for.
+    """
     if isbn := search_isbn(text):
         return orders.with_books(Book.objects.with_isbns([isbn]))
     for found in (orders.with_number(text), orders.with_email(text.strip())):
         if found.exists():
             return found
-    return orders.of_customer(text.strip()) | orders.with_books(Book.objects.search(text))
+    if words := words_asked(text):
+        return orders.filter(_with_words(words))
+    return orders.none()
+
+
+def _with_words(words: Sequence[str]) -> Q:
+    """That the customer has these words, or one book has them; where few do, each is found by its own index."""
+    named = Order.objects.wanted(words)
+    latest = OrderLine.objects.order_by("-order_id").annotate(words=F("book__words"))
+    titled = wanted(words, latest)
+    lines = OrderLine.objects.order_by().filter(titled.condition("book__"))
+    if not (named.are_common or titled.are_common):
+        return named.condition() | Q(Among("pk", lines.values("order")))
+    by_name = Q(pk__in=Order.objects.filter(named.condition()).values("pk"))
+    # not EXISTS, for PostgreSQL would rather find all such lines than look at those of the orders that it reads
+    line = lines.filter(order=OuterRef("pk")).values("order")[:1]
+    return (named.condition() if named.are_common else by_name) | (
+        Q(pk=Subquery(line)) if titled.are_common else Q(pk__in=lines.values("order"))
+    )
 
 
 def _promised(order: Order, line: OrderLine, allocated: Mapping[UUID, int]) -> PromisedLine:

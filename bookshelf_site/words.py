@@ -1,0 +1,263 @@
+"""Search: the words by which a row is found, and the index that finds it, in PostgreSQL as in SQLite.
+
+A row's words are kept with it, folded: without case, accents and apostrophes. From them the database itself keeps
+an index (PostgreSQL a generated `tsvector`, SQLite a table of FTS5). An index is quick for words that few rows have;
+for one that every second row has, the list is quicker read in its order until the page is full. So a sample of the
+rows is asked first which words are common.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.apps import AppConfig
+from django.db import connections, models, transaction
+from django.db.models import Count, Func, Lookup, Q, QuerySet, Subquery
+
+SAMPLE: Final = 600
+COMMON: Final = 5
+"""In how many rows of the sample a word is common: about where reading the list begins to be quicker."""
+MOST_WORDS: Final = 30
+LONGEST: Final = 200
+
+_APOSTROPHES: Final = re.compile("['’ʼ`´]")
+_LETTERS: Final = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ð": "d", "đ": "d", "þ": "th", "ł": "l", "ħ": "h", "ŋ": "n", "ı": "i"}
+)
+
+
+def written(text: str, *more: str) -> str:
+    """All words of a text, in all their forms, and some more that need no folding; with a space before each."""
+    found = dict.fromkeys(word for chunk in _chunks(text) for word in _forms(chunk))
+    return "".join(f" {word}" for word in found | dict.fromkeys(more))
+
+
+def words_asked(text: str) -> list[str]:
+    """What somebody typed into a search box, as words with which a word of the row has to begin."""
+    words = [word for chunk in _chunks(text) for word in _asked(chunk)]
+    return list(dict.fromkeys(word[:LONGEST] for word in words))[:MOST_WORDS]
+
+
+def _chunks(text: str) -> list[str]:
+    """What stands between spaces, folded."""
+    if text.isascii():
+        return text.lower().split()
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    letters = "".join(character for character in plain if unicodedata.category(character)[0] != "M")
+    return letters.translate(_LETTERS).split()
+
+
+def _forms(chunk: str) -> Iterator[str]:
+    """Of "Catch-22" both parts and the whole, of "O'Brien" too."""
+    if chunk.isalnum():
+        yield chunk
+        return
+    parts = _parts(chunk)
+    yield from parts
+    if len(parts) > 1:
+        yield from _parts(_APOSTROPHES.sub("", chunk))
+        yield "".join(parts)
+
+
+def _asked(chunk: str) -> list[str]:
+    """A number with hyphens is one, for it may be the beginning of an ISBN."""
+    parts = _parts(_APOSTROPHES.sub("", chunk))
+    return ["".join(parts)] if re.fullmatch("[0-9]+x?", "".join(parts)) else parts
+
+
+def _parts(chunk: str) -> list[str]:
+    return "".join(character if character.isalnum() else " " for character in chunk).split()
+
+
+class WordsField(models.TextField):  # type: ignore[type-arg]  # generic to the checker only
+    """The words of a row, called `words` and written whenever the row is; each model says what they are."""
+
+    def words_of_row(self, row: Any) -> str:
+        raise NotImplementedError
+
+    def pre_save(self, model_instance: Any, add: bool) -> str:  # noqa: FBT001  # Django's signature
+        words = self.words_of_row(model_instance)
+        setattr(model_instance, self.attname, words)
+        return words
+
+
+class _Words(Lookup):  # type: ignore[type-arg]  # generic to the checker only
+    """Words with which a word of the row has to begin, all of them."""
+
+    prepare_rhs = False
+
+    def _column(self, compiler: Any, name: str) -> str:
+        column: Any = self.lhs
+        return f'{compiler.quote_name_unless_alias(column.alias)}."{name}"'
+
+
+@WordsField.register_lookup
+class Indexed(_Words):
+    """Found by the index, whatever else the query asks: what the planner believes of two words at once is a guess."""
+
+    lookup_name = "indexed"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        column: Any = self.lhs
+        names = _Names.of(column.target.model)
+        if connection.vendor == "postgresql":
+            found = f"= ANY(ARRAY(SELECT id FROM {names.table} WHERE words_vector @@ %s::tsquery))"  # noqa: S608
+            return f"{self._column(compiler, 'id')} {found}", [_tsquery(self.rhs)]
+        found = f"IN (SELECT {names.key} FROM {names.index} WHERE {names.index} MATCH %s)"  # noqa: S608  # names of ours
+        asked = " ".join(f'"{word}"*' for word in self.rhs)
+        return f"{self._column(compiler, 'id')} {found}", [f"words : {asked}"]
+
+
+@WordsField.register_lookup
+class Read(_Words):
+    """Found by reading the rows one after the other."""
+
+    lookup_name = "read"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        if connection.vendor == "postgresql":
+            # of a LIKE the planner knows too little to read the list in its order
+            return f"{self._column(compiler, 'words_vector')} @@ %s::tsquery", [_tsquery(self.rhs)]
+        column = self._column(compiler, "words")
+        return " AND ".join(f"{column} LIKE %s" for _ in self.rhs), [f"% {word}%" for word in self.rhs]
+
+
+class Among(Func):
+    """That a key is one of those that a query has, found by the key's index on both databases, beside an OR too."""
+
+    arg_joiner = " IN "
+    template = "%(expressions)s"
+    arity = 2
+    output_field = models.BooleanField()
+
+    def __init__(self, key: str, keys: QuerySet[Any, Any]) -> None:
+        super().__init__(key, Subquery(keys))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, template="%(expressions)s)", arg_joiner=" = ANY(ARRAY", **context)
+
+
+def _tsquery(words: Iterable[str]) -> str:
+    return " & ".join(f"'{word}':*" for word in words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Words that a row is to have, all of them, and how they are best looked for."""
+
+    words: Sequence[str]
+    rare: Sequence[str]
+    """Those that the index finds; none if so many rows have them all that the list is read."""
+
+    @property
+    def are_common(self) -> bool:
+        return not self.rare
+
+    def condition(self, path: str = "") -> Q:
+        """That a row has them; `path` leads to it from what is looked for."""
+        if self.are_common:
+            return Q((f"{path}words__read", self.words))
+        rest = [Q((f"{path}words__contains", f" {word}")) for word in self.words if word not in self.rare]
+        return Q(*rest, (f"{path}words__indexed", self.rare))
+
+
+def wanted(words: Sequence[str], sample: QuerySet[Any]) -> Wanted:
+    """How these words are best looked for, as some rows with `words` tell."""
+    counts = {f"word_{place}": Count("pk", filter=Q(words__contains=f" {word}")) for place, word in enumerate(words)}
+    together = Q(*(Q(words__contains=f" {word}") for word in words))
+    found = sample.values("words")[:SAMPLE].aggregate(**counts, together=Count("pk", filter=together))
+    if found["together"] >= COMMON:
+        return Wanted(words=words, rare=())
+    rare = [word for place, word in enumerate(words) if found[f"word_{place}"] < COMMON]
+    return Wanted(words=words, rare=rare or words)
+
+
+# The index
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """What is called how: the rows' table, its index, and how that calls a row's key."""
+
+    table: str
+    index: str
+    key: str
+
+    @classmethod
+    def of(cls, model: type[models.Model]) -> _Names:
+        table = model._meta.db_table
+        return cls(table=table, index=f"{table}_words", key=f"{model._meta.model_name}_id")
+
+
+def make_indexes(*, sender: AppConfig, using: str, **kwargs: object) -> None:
+    """Make what is missing of an app's indexes, after each migration: SQLite drops triggers if one remakes a table."""
+    for model in sender.get_models():
+        if any(isinstance(field, WordsField) for field in model._meta.concrete_fields):
+            make_index(model, using=using)
+
+
+def make_index(model: type[models.Model], *, using: str) -> None:
+    """Make what is missing of the index of these rows, if they have words by now."""
+    connection = connections[using]
+    names = _Names.of(model)
+    make = _make_in_postgresql if connection.vendor == "postgresql" else _make_in_sqlite
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        if names.table in connection.introspection.table_names(cursor):
+            columns = {column.name for column in connection.introspection.get_table_description(cursor, names.table)}
+            if "words" in columns:
+                make(cursor, names)
+
+
+def forget_words(model: type[models.Model], *, using: str) -> None:
+    """Let the index hold nothing more of words that rows no longer have: FTS5 keeps them until it is tidied up."""
+    connection = connections[using]
+    if connection.vendor == "sqlite":
+        index = _Names.of(model).index
+        with connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {index} ({index}) VALUES ('optimize')")  # noqa: S608  # names of ours
+
+
+def _make_in_postgresql(cursor: Any, names: _Names) -> None:
+    cursor.execute("SELECT to_regclass(%s)", [names.index])
+    if cursor.fetchone()[0] is not None:
+        return
+    cursor.execute(
+        f"ALTER TABLE {names.table} ADD COLUMN IF NOT EXISTS words_vector tsvector "
+        "GENERATED ALWAYS AS (array_to_tsvector(string_to_array(btrim(words), ' '))) STORED"
+    )
+    # every search reads what was written and is not yet sorted in: it is to be little
+    cursor.execute(
+        f"CREATE INDEX {names.index} ON {names.table} USING gin (words_vector) WITH (gin_pending_list_limit = 256)"
+    )
+
+
+def _make_in_sqlite(cursor: Any, names: _Names) -> None:
+    triggers = _triggers(names)
+    cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    if triggers.keys() <= {name for (name,) in cursor.fetchall()}:
+        return
+    cursor.execute(f"DROP TABLE IF EXISTS {names.index}")
+    cursor.execute(
+        f"CREATE VIRTUAL TABLE {names.index} USING fts5(words, {names.key}, tokenize = 'ascii', detail = 'column')"
+    )
+    cursor.execute(f"INSERT INTO {names.index} SELECT words, id FROM {names.table}")  # noqa: S608  # names of ours
+    for name, what in triggers.items():
+        cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+        cursor.execute(f"CREATE TRIGGER {name} {what}")
+
+
+def _triggers(names: _Names) -> dict[str, str]:
+    table, index, key = names.table, names.index, names.key
+    # by the key as a word: SQLite may renumber the rows of the table
+    row = f"rowid = (SELECT rowid FROM {index} WHERE {index} MATCH '{key} : ' || OLD.id)"  # noqa: S608  # names of ours
+    return {
+        f"{index}_insert": f"AFTER INSERT ON {table} "  # noqa: S608  # names of ours
+        f"BEGIN INSERT INTO {index} VALUES (NEW.words, NEW.id); END",
+        f"{index}_update": f"AFTER UPDATE OF words ON {table} WHEN NEW.words <> OLD.words "  # noqa: S608
+        f"BEGIN UPDATE {index} SET words = NEW.words WHERE {row}; END",
+        f"{index}_delete": f"AFTER DELETE ON {table} BEGIN DELETE FROM {index} WHERE {row}; END",  # noqa: S608
+    }
