@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from itertools import chain
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from uuid import UUID, uuid4
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.models import Field, Model, QuerySet
 from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=Model)
+Fields: TypeAlias = "tuple[Field[Any, Any], ...]"
 Key = UUID | str
+
+MOST_PLACES = 20
+"""So many rows at once are written with a place in the statement for each value."""
 
 MOST_KEYS = 20
 """What is asked for more keys at once is compiled each time: each number of keys is a statement of its own."""
@@ -50,8 +55,7 @@ def update(rows: Sequence[Model], names: Iterable[str]) -> None:
     names = tuple(names)
     for some in _batches(rows):
         model = type(some[0])
-        fields = (*_named(model, names), model._meta.pk)
-        values = [_value(row, field, is_new=False) for row in some for field in fields]
+        values = _values(some, (*_named(model, names), model._meta.pk), is_new=False)
         if _execute(_change(model, names, len(some)), values) != len(some):
             raise DatabaseError(f"a row of {model._meta.label} that was to be changed is gone")
 
@@ -137,12 +141,21 @@ def _batches(rows: Sequence[M]) -> Iterator[Sequence[M]]:
         yield rows[start : start + size]
 
 
-def _value(row: Model, field: Field[Any, Any], *, is_new: bool) -> Any:
-    return field.get_db_prep_save(field.pre_save(row, add=is_new), connection)
+def _are_many(rows: int) -> bool:
+    """Many go to PostgreSQL as an array for each column: to the driver a place for each value costs more than it."""
+    return rows > MOST_PLACES and connection.vendor == "postgresql"
+
+
+def _values(rows: Sequence[Model], fields: Fields, *, is_new: bool) -> list[Any]:
+    """What is written: row by row, or, of many, column by column."""
+    # the connection itself: the proxy for it would look for it at each value
+    here = connections[DEFAULT_DB_ALIAS]
+    columns = [[field.get_db_prep_save(field.pre_save(row, add=is_new), here) for row in rows] for field in fields]
+    return columns if _are_many(len(rows)) else list(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def _new_values(rows: Sequence[Model]) -> list[Any]:
-    return [_value(row, field, is_new=True) for row in rows for field in _written(type(row))]
+    return _values(rows, _written(type(rows[0])), is_new=True)
 
 
 def _saved(rows: Sequence[M]) -> list[M]:
@@ -168,26 +181,37 @@ def _quoted(name: str | None) -> str:
 
 
 @cache
-def _named(model: type[Model], names: tuple[str, ...]) -> tuple[Field[Any, Any], ...]:
+def _named(model: type[Model], names: tuple[str, ...]) -> Fields:
     return tuple(cast("Field[Any, Any]", model._meta.get_field(name)) for name in names)
 
 
 @cache
-def _written(model: type[Model]) -> tuple[Field[Any, Any], ...]:
+def _written(model: type[Model]) -> Fields:
     """All columns but the key that the database gives."""
     return tuple(field for field in model._meta.concrete_fields if field is not model._meta.auto_field)
 
 
 def _insertion(model: type[Model], rows: int) -> str:
-    start, values = _insertion_of_one(model)
-    return start + ", ".join([values] * rows)
+    return f"{_insertion_into(model)} {_table_of_values(_written(model), rows)}"
 
 
 @cache
-def _insertion_of_one(model: type[Model]) -> tuple[str, str]:
+def _insertion_into(model: type[Model]) -> str:
     columns = ", ".join(_quoted(field.column) for field in _written(model))
-    start = f"INSERT INTO {_quoted(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608  # names of ours
-    return start, f"({', '.join(['%s'] * len(_written(model)))})"
+    return f"INSERT INTO {_quoted(model._meta.db_table)} ({columns})"
+
+
+def _table_of_values(fields: Fields, rows: int) -> str:
+    if _are_many(rows):
+        return _table_of_columns(fields)
+    return "VALUES " + ", ".join([f"({', '.join(['%s'] * len(fields))})"] * rows)
+
+
+@cache
+def _table_of_columns(fields: Fields) -> str:
+    arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
+    names = ", ".join(f"column{number}" for number in range(1, len(fields) + 1))
+    return f"SELECT * FROM UNNEST({arrays}) AS given ({names})"  # noqa: S608  # names of ours
 
 
 @cache
@@ -198,8 +222,8 @@ def _returning(model: type[Model]) -> str:
 def _change(model: type[Model], names: tuple[str, ...], rows: int) -> str:
     if rows == 1:
         return _change_of_one(model, names)
-    start, values, end = _change_of_many(model, names)
-    return start + ", ".join([values] * rows) + end
+    start, end = _change_of_many(model, names)
+    return start + _table_of_values((*_named(model, names), model._meta.pk), rows) + end
 
 
 @cache
@@ -210,21 +234,23 @@ def _change_of_one(model: type[Model], names: tuple[str, ...]) -> str:
 
 
 @cache
-def _change_of_many(model: type[Model], names: tuple[str, ...]) -> tuple[str, str, str]:
+def _change_of_many(model: type[Model], names: tuple[str, ...]) -> tuple[str, str]:
     """Joined to a table of the new values; both databases call its columns column1, column2 and so on."""
     table, key = _quoted(model._meta.db_table), model._meta.pk
     fields = [*_named(model, names), key]
     new = [_typed(f"new.column{number}", field) for number, field in enumerate(fields, 1)]
     changes = ", ".join(f"{_quoted(field.column)} = {value}" for field, value in zip(fields[:-1], new, strict=False))
     return (
-        f"UPDATE {table} SET {changes} FROM (VALUES ",  # noqa: S608  # names of ours
-        f"({', '.join(['%s'] * len(fields))})",
+        f"UPDATE {table} SET {changes} FROM (",  # noqa: S608  # names of ours
         f") AS new WHERE {table}.{_quoted(key.column)} = {new[-1]}",
     )
 
 
 def _typed(value: str, field: Field[Any, Any]) -> str:
-    """PostgreSQL is told the types of a table of values; without lengths, or it would cut off what is too long."""
-    if connection.vendor != "postgresql":
-        return value
-    return f"{value}::{(field.db_type(connection) or 'text').partition('(')[0]}"
+    """PostgreSQL is told the types of a table of values."""
+    return f"{value}::{_type(field)}" if connection.vendor == "postgresql" else value
+
+
+def _type(field: Field[Any, Any]) -> str:
+    """Without a length, or PostgreSQL would cut off what is too long."""
+    return (field.db_type(connection) or "text").partition("(")[0]
