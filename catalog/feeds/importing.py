@@ -70,19 +70,30 @@ class Terms:
 Keep = Callable[[ImportReport], None]
 
 
+def nothing() -> None:
+    """What most ask for before the first chunk is written."""
+
+
 def import_records(
-    records: Iterable[BookRecord | Rejected], *, terms: Terms, report: ImportReport, keep: Keep | None = None
+    records: Iterable[BookRecord | Rejected],
+    *,
+    terms: Terms,
+    report: ImportReport,
+    keep: Keep | None = None,
+    before_writing: Callable[[], None] = nothing,
 ) -> Iterator[ImportReport]:
     """Take the records over, a chunk at a time; yields the report after each, for whoever shows the progress.
 
     What is reported is committed: if the feed breaks off, all before it is in; if the process dies, all chunks before.
-    `keep` writes the report down in the transaction of each chunk, and may refuse it; handed in again with the same
-    feed, the report goes on behind the records that it has read.
+    `before_writing` is called before each chunk that changes something, and may refuse it. `keep` writes the report
+    down in the transaction of each chunk, and may refuse it; handed in again with the same feed, the report goes on
+    behind the records that it has read.
     """
     for chunk in _chunks(records, report):
         if keep is None:
-            _import_chunk(chunk, terms, report)
+            _import_chunk(chunk, terms, report, before_writing)
         else:
+            before_writing()
             _import_kept(chunk, terms, report, keep)
         yield report
 
@@ -130,10 +141,15 @@ class Plan:
         report.rejected += self.rejected
 
 
-def _import_chunk(chunk: Sequence[BookRecord], terms: Terms, report: ImportReport) -> None:
+def _import_chunk(
+    chunk: Sequence[BookRecord], terms: Terms, report: ImportReport, before_writing: Callable[[], None]
+) -> None:
     isbns = [record.isbn for record in chunk]
     plan = _plan_of_no_change(chunk, Book.objects.by_isbn(isbns), terms)
-    (plan or _take_over_at_last(chunk, isbns, terms)).count(report)
+    if plan is None:
+        before_writing()
+        plan = _take_over_at_last(chunk, isbns, terms)
+    plan.count(report)
 
 
 def _plan_of_no_change(chunk: Sequence[BookRecord], books: Mapping[str, Book], terms: Terms) -> Plan | None:

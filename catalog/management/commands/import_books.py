@@ -5,6 +5,7 @@ import os
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
@@ -17,8 +18,8 @@ from tqdm import tqdm
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events import acting
 from bookshelf_site.money import InvalidMoney, Money
-from catalog.feeds import BookRecord, Rejected, UnreadableFeed, read_feed, require_whole
-from catalog.feeds.importing import ImportReport, Terms, import_records, preview_records
+from catalog.feeds import BookRecord, FeedFormat, Rejected, UnreadableFeed, read_feed, require_whole
+from catalog.feeds.importing import ImportReport, Terms, import_records, nothing, preview_records
 from catalog.models import checked_price
 
 SHOWN_REJECTIONS = 20
@@ -56,19 +57,25 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         report, broken = ImportReport(), None
-        take_over = preview_records if dry_run else import_records
+        terms = Terms(opening_stock=opening_stock, price=price)
         try:
             with file.open("rb") as opened, _rewindable(opened) as feed, acting(actor="command:import_books"):
-                if not partial:
-                    require_whole(feed, feed_format)
-                    feed.seek(0)
                 records = self._with_progress(feed, read_feed(feed, feed_format, currency=settings.SHOP_CURRENCY))
-                for _ in take_over(records, terms=Terms(opening_stock=opening_stock, price=price), report=report):
+                # once, and only when something is to be written: a feed that changes nothing is read but once
+                require = nothing if partial else cache(lambda: _require_whole(feed, feed_format))
+                if dry_run:
+                    require()
+                    chunks = preview_records(records, terms=terms, report=report)
+                else:
+                    chunks = import_records(records, terms=terms, report=report, before_writing=require)
+                for _ in chunks:
                     pass
         except OSError as error:
             raise CommandError(f"{file} can't be read: {error.strerror}.", returncode=2) from error
         except UnreadableFeed as error:
             broken = error
+            if not partial and not (report.added or report.updated):
+                report = ImportReport()
         self._print(report, broken, dry_run=dry_run, as_json=as_json)
         if broken:
             raise CommandError(str(broken), returncode=1)
@@ -125,6 +132,14 @@ def _rewindable(opened: BinaryIO) -> Iterator[BinaryIO]:
         copyfileobj(opened, copy)
         copy.seek(0)
         yield copy
+
+
+def _require_whole(feed: BinaryIO, feed_format: FeedFormat | None) -> None:
+    """Read the feed to its end; whoever is in the middle of it goes on from there. Raises UnreadableFeed."""
+    place = feed.tell()
+    feed.seek(0)
+    require_whole(feed, feed_format)
+    feed.seek(place)
 
 
 def _size(feed: BinaryIO) -> int | None:
