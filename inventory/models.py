@@ -382,9 +382,6 @@ class AllocationQuerySet(models.QuerySet["Allocation"]):
         """Lines that still wait, or did until after this moment."""
         return self.filter(Q(waiting_since__isnull=False) | Q(waited_until__gt=moment))
 
-    def allocated_by_line(self) -> dict[UUID, int]:
-        return dict(self.values_list("line_id", "allocated"))
-
     def order_numbers(self) -> list[str]:
         return sorted(set(self.filter(allocated__gt=0).values_list("order_number", flat=True)))
 

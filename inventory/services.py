@@ -300,7 +300,7 @@ def adjust_stock(*, book_id: UUID, change: int, kind: StockMovement.Kind, reason
 
 def allocated_by_line(order_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many copies are promised to each line of these orders."""
-    return Allocation.objects.filter(order_id__in=order_ids).allocated_by_line()
+    return {line.line_id: line.allocated for line in _LINES_OF_ORDERS(order_ids)}
 
 
 def returned_by_line(order_id: UUID) -> dict[UUID, int]:
@@ -494,6 +494,7 @@ def _open_lines_of(order_id: UUID) -> tuple[list[Allocation], dict[UUID, StockIt
 _LOCKED_STOCK_OF_ORDERS = Compiled(
     lambda order_ids: StockItem.objects.locked_of(Allocation.objects.of_orders(order_ids).open())
 )
+_LINES_OF_ORDERS = Compiled(Allocation.objects.of_orders)
 _OPEN_LINES_OF_ORDERS = Compiled(
     lambda order_ids: Allocation.objects.of_orders(order_ids).open().order_by("item_id", "id")
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
@@ -33,7 +32,7 @@ from orders.models import (
     Status,
     languages,
 )
-from orders.services import LineRequest
+from orders.services import LineRequest, ReadOrder
 
 AN_ORDER: Final[dict[str, Any]] = {
     "customer_name": "Alice Johnson",
@@ -212,7 +211,8 @@ class OrderOut(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, order: Order, allocated: Mapping[UUID, int], **more: str) -> Self:
+    def of(cls, read: ReadOrder, **more: str) -> Self:
+        order = read.order
         return cls(
             id=order.id,
             number=order.number,
@@ -226,7 +226,7 @@ class OrderOut(BaseModel):
             note=order.note,
             external_reference=order.external_reference or None,
             total=MoneyOut.of(order.total),
-            lines=[LineOut.of(line, allocated=allocated.get(line.id, 0)) for line in order.lines.all()],
+            lines=[LineOut.of(line, allocated=read.allocated.get(line.id, 0)) for line in read.lines],
             tracking=order.tracking,
             placed_at=order.placed_at,
             confirmed_at=order.confirmed_at,
@@ -235,7 +235,7 @@ class OrderOut(BaseModel):
             cancel_reason=CancelReason(order.cancel_reason) if order.cancel_reason else None,
             cancel_note=order.cancel_note,
             split_from=order.split_from_id,
-            split_into=sorted(split.pk for split in order.splits.all()),
+            split_into=read.split_into,
             updated_at=order.updated_at,
             **more,
         )
@@ -276,8 +276,8 @@ class TimelinePage(Page[TimelineEntry]):
 
 def _placed(order_id: UUID | str, response: HttpResponse) -> PlacedOrderOut:
     response["Location"] = settings.PUBLIC_URL + reverse("api:get_order", args=[order_id])
-    order = _read(order_id)
-    return PlacedOrderOut.of(order, services.allocated_by_line([order]), status_url=order.status_url)
+    read = services.read_order(order_id=UUID(str(order_id)))
+    return PlacedOrderOut.of(read, status_url=read.order.status_url)
 
 
 def _changed(order_id: UUID | str, response: HttpResponse) -> OrderOut:
@@ -311,7 +311,7 @@ def list_orders(request: HttpRequest, parameters: Query[OrderParameters]) -> Ord
     if parameters.updated_since:
         orders, ordering = settled_since(orders, parameters.updated_since), AS_CHANGED
     found = paged(request, orders, ordering, parameters)
-    return OrderPage(results=_shown(found.rows), **found.links)
+    return OrderPage(results=[OrderOut.of(read) for read in services.read_orders(found.rows)], **found.links)
 
 
 @router.get("/{uuid:order_id}", operation_id="get_order", auth=needs("orders.view_order"), response=OrderOut)
@@ -420,18 +420,9 @@ def put_back_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: Lin
     return services.put_back_line(order_id=order_id, line_id=line_id, reason=LineReasonIn.said(body)).pk
 
 
-def _read(order_id: UUID | str) -> Order:
-    return Order.objects.with_lines().with_splits().get(pk=order_id)
-
-
 def _answer(order_id: UUID | str) -> OrderOut:
     """The order read again after a write."""
-    return _shown([_read(order_id)])[0]
-
-
-def _shown(orders: Sequence[Order]) -> list[OrderOut]:
-    allocated = services.allocated_by_line(orders)
-    return [OrderOut.of(order, allocated) for order in orders]
+    return OrderOut.of(services.read_order(order_id=UUID(str(order_id))))
 
 
 def _address(order: Order) -> Address | None:

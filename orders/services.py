@@ -269,6 +269,46 @@ def allocated_by_line(orders: Iterable[Order]) -> dict[UUID, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadOrder:
+    """An order as it is shown: its lines, the copies that are promised to each, and what was split from it."""
+
+    order: Order
+    lines: Sequence[OrderLine]
+    allocated: Mapping[UUID, int]
+    split_into: Sequence[UUID]
+
+
+def read_order(*, order_id: UUID) -> ReadOrder:
+    """The order as it is now. Raises DoesNotExist."""
+    for order in Order.by_key([order_id]).values():
+        return ReadOrder(
+            order=order,
+            lines=_LINES([order_id]),
+            allocated=allocated_by_line([order]),
+            # whatever is split is no longer as it was placed
+            split_into=sorted(order.splits.values_list("pk", flat=True)) if order.version > 1 else [],
+        )
+    raise Order.DoesNotExist
+
+
+def read_orders(orders: Collection[Order]) -> list[ReadOrder]:
+    """Orders that were read `with_lines()` and `with_splits()`."""
+    allocated = allocated_by_line(orders)
+    return [
+        ReadOrder(
+            order=order,
+            lines=order.lines.all(),
+            allocated=allocated,
+            split_into=sorted(split.pk for split in order.splits.all()),
+        )
+        for order in orders
+    ]
+
+
+_LINES = Compiled(lambda order_ids: OrderLine.objects.filter(order_id__in=order_ids))
+
+
+@dataclass(frozen=True, kw_only=True)
 class PromisedLine:
     """A line and the copies that are set aside for it; `missing` ones are still waited for."""
 

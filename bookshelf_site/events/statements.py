@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.models import Field, Model, QuerySet
-from django.db.models.query import get_related_populators
+from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # the stubs lack it
 
 M = TypeVar("M", bound=Model)
 Fields: TypeAlias = "tuple[Field[Any, Any], ...]"
