@@ -215,7 +215,7 @@ class StockItemAdmin(ExportAdmin, WaitingAdmin, StocktakeAdmin):
 
 @admin.register(StockMovement)
 class StockMovementAdmin(ReadOnlyAdmin):
-    list_display = ("when", "title", "kind", "on_hand_moved", "allocated_moved", "reason", "actor")
+    list_display = ("when", "title", "kind", "on_hand_moved", "allocated_moved", "reason", "who")
     list_filter = ("kind", "created_at")
     list_select_related = ("item__book",)
     list_per_page = 50
@@ -241,6 +241,10 @@ class StockMovementAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("allocated"))
     def allocated_moved(self, movement: StockMovement) -> str:
         return moved(movement.allocated, movement.allocated_change)
+
+    @admin.display(description=gettext_lazy("who"))
+    def who(self, movement: StockMovement) -> str:
+        return movement.actor.removeprefix("user:")
 
 
 def moved(balance: int, change: int) -> str:
