@@ -253,7 +253,9 @@ class OrderPage(Page[OrderOut]):
 
 class OrderParameters(PageParameters):
     status: OrderStatus | None = None
-    customer: Line | None = Field(None, min_length=1, max_length=254, description="beginnings of words in name and e-mail")
+    customer: Line | None = Field(
+        None, min_length=1, max_length=254, description="beginnings of words in name and e-mail"
+    )
     updated_since: Moment | None = Field(
         None, description="the orders changed since then, as they were changed, up to 60 s before now"
     )
