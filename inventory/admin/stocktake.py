@@ -160,7 +160,11 @@ class StocktakeAdmin(ReadOnlyAdmin):
         except DomainError as refused:
             self.message_user(request, _("Nothing was changed. %(why)s") % {"why": refused}, messages.ERROR)
             return False
-        text = _("Stocktake applied: %(counted)d books counted, %(changed)d of them put right.")
+        text = ngettext(
+            "Stocktake applied: %(counted)d book counted, %(changed)d put right.",
+            "Stocktake applied: %(counted)d books counted, %(changed)d of them put right.",
+            books,
+        )
         self.message_user(request, text % {"counted": books, "changed": len(movements)}, messages.SUCCESS)
         return True
 

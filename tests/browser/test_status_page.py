@@ -359,20 +359,6 @@ def fits(page):
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_every_state_is_accessible_in_light_and_in_dark(page):
-    orders = [states.STATES[state]() for state in SAMPLE]
-    violations = []
-    for path in [order.status_path for order in orders] + other_pages(states.placed()):
-        page.goto(path)
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")
-        violations += [(path, found["id"]) for found in Axe().run(page).response["violations"]]
-        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-        contrast = Axe().run(page, options={"runOnly": ["color-contrast"]}).response
-        violations += [(path, found["nodes"][0]["html"]) for found in contrast["violations"]]
-
-    assert violations == []
-
-
 def test_a_form_that_is_filled_in_wrongly_is_accessible(visit):
     page = visit("/orders/find/")
     page.get_by_label("Order number").fill("00000000A")
