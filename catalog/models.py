@@ -20,10 +20,10 @@ from bookshelf_site.money import Money
 from bookshelf_site.words import wanted, words_asked
 from catalog.events import BookAdded, BookEdited, BookRepriced, BookRestored, BookWithdrawn
 from catalog.isbn import InvalidIsbn, normalise_isbn, search_isbn
-from catalog.words import WordsField, words_of
 from catalog.uploads import FeedImport as FeedImport
 from catalog.uploads import FeedPart as FeedPart
 from catalog.uploads import FeedRejection as FeedRejection
+from catalog.words import WordsField, words_of
 
 TITLE_LENGTH = 200
 AUTHOR_LENGTH = 150

@@ -22,7 +22,7 @@ from catalog.isbn import search_isbn
 from catalog.models import Book
 from inventory import services as inventory
 from inventory.services import MovedCopies, WantedCopies
-from inventory.services import Shelf as Shelf  # noqa: PLC0414  # doors may name it
+from inventory.services import Shelf as Shelf  # doors may name it
 from orders.errors import (
     DuplicateReference,
     LinesWaiting,

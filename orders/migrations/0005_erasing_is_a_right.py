@@ -4,14 +4,21 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0004_find_by_email'),
+        ("orders", "0004_find_by_email"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='order',
-            options={'default_permissions': ('add', 'change', 'view'), 'permissions': [('confirm_order', 'Can confirm orders'), ('ship_order', 'Can ship orders'), ('cancel_order', 'Can cancel orders'), ('erase_customer', "Can erase a customer's data")]},
+            name="order",
+            options={
+                "default_permissions": ("add", "change", "view"),
+                "permissions": [
+                    ("confirm_order", "Can confirm orders"),
+                    ("ship_order", "Can ship orders"),
+                    ("cancel_order", "Can cancel orders"),
+                    ("erase_customer", "Can erase a customer's data"),
+                ],
+            },
         ),
     ]
