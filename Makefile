@@ -106,6 +106,8 @@ check-events: .venv/installed-dev
 messages: .venv/installed-dev
 	@DEBUG=1 $(MANAGE) makemessages $(LANGUAGE)
 
+# Against floors taken in the same run; what takes long is asked for by itself: benchmarks/onix.py (a feed of 100,000
+# products) and benchmarks/lists.py (the admin's lists at 1,000,000 rows), each with --database and smaller numbers.
 bench: .venv/installed-dev
 	@$(BIN)/python benchmarks/run.py
 
