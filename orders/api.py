@@ -235,7 +235,7 @@ class OrderOut(BaseModel):
             cancel_reason=CancelReason(order.cancel_reason) if order.cancel_reason else None,
             cancel_note=order.cancel_note,
             split_from=order.split_from_id,
-            split_into=read.split_into,
+            split_into=list(read.split_into),
             updated_at=order.updated_at,
             **more,
         )

@@ -297,7 +297,7 @@ def read_orders(orders: Collection[Order]) -> list[ReadOrder]:
     return [
         ReadOrder(
             order=order,
-            lines=order.lines.all(),
+            lines=list(order.lines.all()),
             allocated=allocated,
             split_into=sorted(split.pk for split in order.splits.all()),
         )

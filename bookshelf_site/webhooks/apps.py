@@ -10,8 +10,8 @@ class WebhooksConfig(AppConfig):
     verbose_name = "Webhooks"
 
     def ready(self) -> None:
-        from bookshelf_site.webhooks import receivers
+        from bookshelf_site.webhooks.receivers import connect
 
         # all events of all apps, whatever their order in INSTALLED_APPS: they are what is told
         autodiscover_modules("events")
-        receivers.connect()
+        connect()

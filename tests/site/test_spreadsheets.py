@@ -52,7 +52,13 @@ def test_a_csv_has_its_mark_its_header_and_harmless_cells():
 
 def test_rows_are_taken_as_they_are_sent():
     taken = []
-    lines = csv_stream(["n"], ([taken.append(n) or n] for n in range(10 * spreadsheets.ROWS_AT_ONCE)))
+
+    def rows():
+        for number in range(10 * spreadsheets.ROWS_AT_ONCE):
+            taken.append(number)
+            yield [number]
+
+    lines = csv_stream(["n"], rows())
 
     next(lines), next(lines)
 
