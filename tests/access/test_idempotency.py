@@ -357,9 +357,8 @@ KeptAnswer.save = die
 """
 
 AFTER_THE_COMMIT = """
-import orders.api
-from orders.models import OrderQuerySet
-OrderQuerySet.with_lines = die
+from orders import services
+services.read_order = die
 """
 
 
