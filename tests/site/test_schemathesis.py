@@ -40,6 +40,8 @@ BEYOND_ANY_SCHEMA = re.compile(
     "|url|sort|updated_since"
 )
 
+UUID_ALONE = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 load_all_checks()
 schema = schemathesis.openapi.from_dict(json.loads(json.dumps(the_api.get_openapi_schema(), default=str)))
 schema.app = WSGIHandler()
@@ -114,6 +116,10 @@ def test_every_answer_along_the_links_is_as_the_schema_says(key):
             return {"headers": key}
 
         def validate_response(self, response, case, **kwargs):
+            if case.method == "PUT" and UUID_ALONE.fullmatch(str(case.path_parameters["book_id"])):
+                # in a link of its own making it puts a book's id where the ISBN belongs
+                assert response.status_code == 405
+                return
             case.validate_response(response, headers=key, additional_checks=[refused_for_what_no_schema_says])
 
     run_state_machine_as_test(Program, settings=SETTINGS)
