@@ -161,9 +161,18 @@ def without_key(row: Row) -> Row:
     return Row(row.table, {column: value for column, value in row.values.items() if column != "id"})
 
 
+WRITTEN_BY_DATABASE = {"words_vector"}
+
+
 def rows(table: str, where: str, value: object) -> list[Row]:
     found = floor().execute(f"SELECT * FROM {table} WHERE {where} ORDER BY id", [value])
-    return [Row(table, {key: Jsonb(v) if isinstance(v, dict) else v for key, v in row.items()}) for row in found]
+    return [
+        Row(
+            table,
+            {key: Jsonb(v) if isinstance(v, dict) else v for key, v in row.items() if key not in WRITTEN_BY_DATABASE},
+        )
+        for row in found
+    ]
 
 
 @cache
