@@ -25,6 +25,8 @@ def heading(page):
 
 
 def scan(page, text):
+    # what is typed before the page has put the focus where it belongs is lost
+    page.wait_for_function("document.activeElement.matches('input')")
     page.keyboard.type(text)
     page.keyboard.press("Enter")
 
@@ -86,6 +88,7 @@ def scans_a_book(page):
 
 def adds_a_book(page):
     """One that the shop doesn't know when it is scanned."""
+    page.wait_for_load_state()
     page.keyboard.press("/")
     scan(page, GATSBY)
     page.get_by_role("link", name="Add a book with this ISBN").click()
@@ -150,6 +153,7 @@ def receives_what_one_waits_for(page, waits):
 
 
 def scan_in_the_box(page, text):
+    page.wait_for_load_state()
     page.keyboard.press("/")
     scan(page, text)
 

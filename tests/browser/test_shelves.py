@@ -18,6 +18,8 @@ STOCKTAKE = "/admin/inventory/stockitem/stocktake/"
 
 
 def scan(page, text):
+    # what is typed before the page has put the focus where it belongs is lost
+    page.wait_for_function("document.activeElement.matches('input')")
     page.keyboard.type(text)
     page.keyboard.press("Enter")
 
