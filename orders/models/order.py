@@ -1,29 +1,25 @@
-"""Order: what a customer asked for, and who may do what to it when."""
+"""Order: the rules of its way from the click to the parcel, and of its contents until then."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any, ClassVar, Self, TypedDict
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import models
-from django.db.models import Count, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Round, Upper
+from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue, checked_line, checked_text
 from bookshelf_site.events import current_actor, uuid7
-from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
+from bookshelf_site.events.aggregate import Aggregate
 from bookshelf_site.events.erasure import ERASED
 from bookshelf_site.events.models import Event
 from bookshelf_site.money import Money
-from bookshelf_site.words import Wanted, wanted, words_asked
 from orders.errors import InvalidTransition, LastLine, NoLongerEditable, NothingToSplit, NotPending, OrdersStillOpen
 from orders.events import (
     ContactCorrected,
@@ -41,132 +37,22 @@ from orders.events import (
     OrderShipped,
     OrderSplit,
     OrderSplitOff,
-    PlacedLine,
 )
-from orders.numbers import new_number, normalise_number
+from orders.models.contact import NOTE_LENGTH, Contact, Fulfilment, languages
+from orders.models.line import OrderLine
+from orders.models.queries import OrderQuerySet
+from orders.models.status import TRANSITIONS, CancelReason, Status
+from orders.numbers import new_number
 from orders.words import WordsField
 
 MAX_LINES = 200
-MAX_QUANTITY = 10_000
-NOTE_LENGTH = 2_000
 REASON_LENGTH = 200
-
-
-class Status(models.TextChoices):
-    PENDING = "PENDING"
-    CONFIRMED = "CONFIRMED"
-    SHIPPED = "SHIPPED"
-    CANCELLED = "CANCELLED"
-
-
-class CancelReason(models.TextChoices):
-    CUSTOMER = "customer", "the customer changed their mind"
-    OUT_OF_STOCK = "out_of_stock", "a book can't be had"
-    EXPIRED = "expired", "it was never confirmed"
-    DUPLICATE = "duplicate", "ordered twice"
-    FRAUD = "fraud", "not a real order"
-    OTHER = "other", "other"
-
-
-class Fulfilment(models.TextChoices):
-    COLLECT = "collect", "collected in the shop"
-    SHIP = "ship", "sent to an address"
-
-
-def languages() -> list[tuple[str, str]]:
-    """In which a customer can be spoken to; asked for as a function, for another one is no migration."""
-    return list(settings.LANGUAGES)
-
-
-TRANSITIONS: dict[str, tuple[str, ...]] = {
-    Status.PENDING: (Status.CONFIRMED, Status.CANCELLED),
-    Status.CONFIRMED: (Status.SHIPPED, Status.CANCELLED),
-    Status.SHIPPED: (),
-    Status.CANCELLED: (),
-}
-"""All that may happen to an order's status."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contact:
-    """Who the customer is and where the books go. Raises InvalidValue, naming the field."""
-
-    customer_name: str
-    customer_email: str = ""
-    phone: str = ""
-    language: str = "en"
-    fulfilment: str = Fulfilment.COLLECT
-    street: str = ""
-    city: str = ""
-    postal_code: str = ""
-    country: str = ""
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        for field, longest in _LENGTHS.items():
-            object.__setattr__(self, field, checked_line(_path(field), getattr(self, field), longest=longest))
-        object.__setattr__(self, "note", checked_text("note", self.note, longest=NOTE_LENGTH))
-        if not self.customer_name:
-            raise InvalidValue("customer_name", "an order names its customer")
-        if self.customer_name == ERASED:
-            raise InvalidValue("customer_name", "stands for a customer who was erased")
-        if self.customer_email:
-            _check_email(self.customer_email)
-        if self.language not in dict(settings.LANGUAGES):
-            raise InvalidValue("language", f"one of {', '.join(dict(settings.LANGUAGES))}")
-        if self.fulfilment not in Fulfilment.values:
-            raise InvalidValue("fulfilment", f"one of {', '.join(Fulfilment.values)}")
-        if self.fulfilment == Fulfilment.SHIP:
-            self._check_address()
-
-    def _check_address(self) -> None:
-        for part in ("street", "city", "postal_code", "country"):
-            if not getattr(self, part):
-                raise InvalidValue(_path(part), "is needed to ship the order")
-
-
-class ContactChanges(TypedDict, total=False):
-    """What of the contact data is to change; what isn't named stays as it is."""
-
-    customer_name: str
-    customer_email: str
-    phone: str
-    language: str
-    fulfilment: str
-    street: str
-    city: str
-    postal_code: str
-    country: str
-    note: str
-
-
-_LENGTHS = {
-    "customer_name": 150,
-    "customer_email": 254,
-    "phone": 40,
-    "street": 200,
-    "city": 100,
-    "postal_code": 20,
-    "country": 60,
-}
-
 
 _AFTER_ERASURE = {
     "customer_name": ERASED,
     **dict.fromkeys(["customer_email", "phone", "street", "city", "postal_code", "country", "note", "cancel_note"], ""),
 }
 """What stands in an order's personal fields when its customer was erased."""
-
-
-def _path(field: str) -> str:
-    return f"address/{field}" if field in {"street", "city", "postal_code", "country"} else field
-
-
-def _check_email(email: str) -> None:
-    try:
-        validate_email(email)
-    except ValidationError:
-        raise InvalidValue("customer_email", "is no e-mail address, such as alice@example.com") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,70 +66,6 @@ class SplitOrder:
 def new_token() -> str:
     """256 random bits: the only thing that opens an order's page."""
     return secrets.token_urlsafe(32)
-
-
-class OrderQuerySet(AggregateQuerySet["Order"]):
-    def with_lines(self) -> Self:
-        return self.prefetch_related("lines")
-
-    def with_splits(self) -> Self:
-        return self.prefetch_related("splits")
-
-    def with_token(self, token: str) -> Self:
-        """The order that this link opens; of a customer who was erased nobody sees anything."""
-        return self.filter(token=token).exclude(customer_name=ERASED)
-
-    def with_email(self, email: str) -> Self:
-        """Of whoever has this address, in capitals or not: in the words of the index."""
-        return self.alias(folded_email=Upper("customer_email")).filter(folded_email=Upper(Value(email)))
-
-    def split_with(self, order: Order) -> Self:
-        """The order, what it was split from, what was split from it, and so on: all that was once placed as one."""
-        family = {order.pk}
-        while new := set(self._next_to(family)) - family:
-            family |= new
-        return self.filter(pk__in=family)
-
-    def _next_to(self, family: set[UUID]) -> models.QuerySet[Order, UUID]:
-        return self.filter(Q(split_from__in=family) | Q(splits__in=family)).values_list("pk", flat=True)
-
-    def pending(self) -> Self:
-        return self.filter(status=Status.PENDING)
-
-    def confirmed(self) -> Self:
-        return self.filter(status=Status.CONFIRMED)
-
-    def placed_until(self, moment: datetime) -> Self:
-        return self.filter(placed_at__lte=moment)
-
-    def placed_as(self, *, placed_by: str, reference: str) -> Self:
-        return self.filter(placed_by=placed_by, external_reference=reference)
-
-    def of_customer(self, text: str) -> Self:
-        """Whose name or e-mail has a word that begins so, for every word typed; neither case nor accents count.
-
-        Asks the latest orders at once how the search is best done.
-        """
-        words = words_asked(text)
-        return self.filter(self.wanted(words).condition()) if words else self.none()
-
-    def wanted(self, words: Sequence[str]) -> Wanted:
-        """How customers with these words are best looked for, as the latest orders tell."""
-        return wanted(words, Order.objects.using(self.db).order_by("-placed_at", "-id"))
-
-    def with_number(self, text: str) -> Self:
-        """The order whose number this is, however it is written."""
-        number = normalise_number(text)
-        return self.filter(number=number) if number else self.none()
-
-    def with_books(self, books: models.QuerySet[Any]) -> Self:
-        """With a line of one of these books; each order once."""
-        return self.filter(pk__in=OrderLine.objects.filter(book__in=books.order_by().values("pk")).values("order"))
-
-    def with_line_count(self) -> Self:
-        """Counted by a subquery, which costs the rows of a page and not those of the table."""
-        lines = OrderLine.objects.filter(order=OuterRef("pk")).order_by().values("order")
-        return self.annotate(line_count=Subquery(lines.annotate(count=Count("pk")).values("count")))
 
 
 class Order(Aggregate):
@@ -583,76 +405,3 @@ class Order(Aggregate):
         self.status = wanted
         self.version += 1
         return True
-
-
-class OrderLine(models.Model):
-    """So many copies of a book, with its title and price as they were when the order was placed."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", editable=False)
-    book = models.ForeignKey("catalog.Book", on_delete=models.PROTECT, related_name="order_lines", editable=False)
-    title = models.CharField(max_length=200, editable=False)
-    isbn = models.CharField("ISBN", max_length=13, blank=True, editable=False)
-    quantity = models.PositiveIntegerField(editable=False)
-    unit_price_amount = models.DecimalField(max_digits=7, decimal_places=2, editable=False)
-    line_total_amount = models.DecimalField(max_digits=14, decimal_places=2, editable=False)
-    currency = models.CharField(max_length=3, editable=False)
-    cancelled_at = models.DateTimeField(null=True, editable=False)
-
-    class Meta:
-        default_permissions = ("view",)
-        ordering: ClassVar = ["book_id"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["order", "book"], name="line_once_per_book"),
-            models.CheckConstraint(condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="line_quantity"),
-            models.CheckConstraint(condition=Q(unit_price_amount__gte=0), name="line_price"),
-            models.CheckConstraint(
-                condition=Q(line_total_amount=Round(F("quantity") * F("unit_price_amount"), 2)),
-                name="line_total_adds_up",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.title}"  # the multiplication sign is meant
-
-    @classmethod
-    def of(cls, *, book_id: UUID, title: str, isbn: str | None, quantity: int, unit_price: Money) -> Self:
-        """A line that keeps the book's title and price as they are now."""
-        return cls(
-            book_id=book_id,
-            title=title,
-            isbn=isbn or "",
-            quantity=quantity,
-            unit_price_amount=unit_price.amount,
-            line_total_amount=(unit_price * quantity).amount,
-            currency=unit_price.currency,
-        )
-
-    @property
-    def unit_price(self) -> Money:
-        return Money(self.unit_price_amount, self.currency)
-
-    @property
-    def line_total(self) -> Money:
-        return Money(self.line_total_amount, self.currency)
-
-    def split_off(self, quantity: int) -> OrderLine:
-        """So many copies of the line as a line of their own: another one, or this one if it is all of them."""
-        if quantity == self.quantity:
-            return self
-        rest = OrderLine.of(
-            book_id=self.book_id, title=self.title, isbn=self.isbn, quantity=quantity, unit_price=self.unit_price
-        )
-        self.quantity -= quantity
-        self.line_total_amount -= rest.line_total_amount
-        return rest
-
-    def as_placed(self) -> PlacedLine:
-        return PlacedLine(
-            line_id=self.id,
-            book_id=self.book_id,
-            title=self.title,
-            isbn=self.isbn or None,
-            quantity=self.quantity,
-            unit_price=self.unit_price,
-        )

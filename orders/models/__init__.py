@@ -1,0 +1,28 @@
+"""Orders and their lines: what a customer asked for, and who may do what to it when."""
+
+from __future__ import annotations
+
+from orders.models.contact import NOTE_LENGTH, Contact, ContactChanges, Fulfilment, languages
+from orders.models.line import MAX_QUANTITY, OrderLine
+from orders.models.order import MAX_LINES, REASON_LENGTH, Order, SplitOrder, new_token
+from orders.models.queries import OrderQuerySet
+from orders.models.status import TRANSITIONS, CancelReason, Status
+
+__all__ = [
+    "MAX_LINES",
+    "MAX_QUANTITY",
+    "NOTE_LENGTH",
+    "REASON_LENGTH",
+    "TRANSITIONS",
+    "CancelReason",
+    "Contact",
+    "ContactChanges",
+    "Fulfilment",
+    "Order",
+    "OrderLine",
+    "OrderQuerySet",
+    "SplitOrder",
+    "Status",
+    "languages",
+    "new_token",
+]
