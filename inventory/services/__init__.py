@@ -1,0 +1,86 @@
+"""What can be asked of the stock. Every change is made under the stock row's lock, and leaves a movement."""
+
+from __future__ import annotations
+
+from inventory.services.allocating import (
+    WantedCopies,
+    allocate_copies,
+    allocate_or_wait,
+    missing_by_line,
+    move_waiting,
+    put_back,
+    release_copies,
+    release_line,
+    ship_copies,
+)
+from inventory.services.notifying import (
+    Arrival,
+    record_arrivals,
+    record_low_stock,
+    record_notification,
+    record_notifications,
+    reword_notifications,
+)
+from inventory.services.reading import (
+    MovedCopies,
+    Shelf,
+    allocated_by_line,
+    moved_copies,
+    orders_that_waited_after,
+    returned_by_line,
+    settled_copies,
+    shelves,
+    waiting_lines,
+    waiting_orders,
+)
+from inventory.services.returning import return_copies, return_damaged_copies
+from inventory.services.shelving import (
+    ADJUSTMENTS,
+    OpeningStock,
+    StockRow,
+    adjust_stock,
+    count_copies,
+    move_copies,
+    open_stock,
+    receive_copies,
+    set_low_stock_threshold,
+)
+
+__all__ = [
+    "ADJUSTMENTS",
+    "Arrival",
+    "MovedCopies",
+    "OpeningStock",
+    "Shelf",
+    "StockRow",
+    "WantedCopies",
+    "adjust_stock",
+    "allocate_copies",
+    "allocate_or_wait",
+    "allocated_by_line",
+    "count_copies",
+    "missing_by_line",
+    "move_copies",
+    "move_waiting",
+    "moved_copies",
+    "open_stock",
+    "orders_that_waited_after",
+    "put_back",
+    "receive_copies",
+    "record_arrivals",
+    "record_low_stock",
+    "record_notification",
+    "record_notifications",
+    "release_copies",
+    "release_line",
+    "return_copies",
+    "return_damaged_copies",
+    "returned_by_line",
+    "reword_notifications",
+    "set_low_stock_threshold",
+    "settled_copies",
+    "shelves",
+    "ship_copies",
+    "waiting_lines",
+    "waiting_orders",
+]
