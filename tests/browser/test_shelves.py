@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from catalog import imports
+from catalog.imports import working
 from catalog.models import Book
 from inventory.tally import Scan
 from tests.given import a_book, stock
@@ -114,7 +115,7 @@ def test_a_long_feed_shows_its_progress_until_it_is_done(bea, tmp_path, monkeypa
     from catalog.feeds import importing
     from tests.catalog.test_imports import a_long_feed, stop_after
 
-    monkeypatch.setattr(imports, "SHORT_BYTES", 10)
+    monkeypatch.setattr(working, "SHORT_BYTES", 10)
     monkeypatch.setattr(importing, "CHUNK", 10)
     feed = tmp_path / "feed.csv"
     feed.write_bytes(a_long_feed(40))

@@ -17,7 +17,7 @@ from bookshelf_site.events import acting
 from bookshelf_site.events.models import Event
 from bookshelf_site.money import Money
 from catalog import imports
-from catalog.imports import NotNow, Wishes
+from catalog.imports import NotNow, Wishes, kept, worker, working
 from catalog.models import Book, FeedImport, FeedPart
 from catalog.services import reprice, withdraw
 from tests.catalog.feeds.onix import message, product
@@ -72,7 +72,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
 def test_a_file_is_kept_in_parts_of_one_size(monkeypatch, piece):
-    monkeypatch.setattr(imports, "PART", 50)
+    monkeypatch.setattr(kept, "PART", 50)
 
     feed = imports.hand_in(
         (CSV[at : at + piece] for at in range(0, len(CSV), piece)), file_name="feed.csv", wishes=Wishes()
@@ -312,11 +312,11 @@ def test_what_staff_change_meanwhile_is_not_changed_back(monkeypatch):
 
 def test_nobody_takes_what_somebody_is_at():
     feed = an_import()
-    held = imports._claim(feed.pk)
+    held = working._claim(feed.pk)
 
     imports.work_on(never)
 
-    assert imports._claim(feed.pk) is None
+    assert working._claim(feed.pk) is None
     assert held is not None
     feed.refresh_from_db()
     assert (feed.status, feed.attempts) == ("checking", 1)
@@ -328,12 +328,12 @@ def lost(feed):
 
 def test_what_nobody_was_heard_of_is_taken_up_again_and_its_old_worker_can_do_nothing_more(monkeypatch):
     feed = importing(30, 10, monkeypatch)
-    stalled = imports._claim(feed.pk)
+    stalled = working._claim(feed.pk)
     assert stalled
     lost(feed)
     worked(feed)
 
-    imports._work(stalled, stop=never)
+    working._work(stalled, stop=never)
 
     feed.refresh_from_db()
     assert (feed.status, figures(feed), Book.objects.count()) == ("done", (30, 30, 0, 0, 0), 30)
@@ -341,12 +341,12 @@ def test_what_nobody_was_heard_of_is_taken_up_again_and_its_old_worker_can_do_no
 
 def test_a_stalled_worker_undoes_the_chunk_that_it_is_at(monkeypatch):
     feed = importing(30, 10, monkeypatch)
-    stalled = imports._claim(feed.pk)
+    stalled = working._claim(feed.pk)
     assert stalled
     lost(feed)
-    imports._claim(feed.pk)
+    working._claim(feed.pk)
 
-    imports._work(stalled, stop=never)
+    working._work(stalled, stop=never)
 
     feed.refresh_from_db()
     assert (feed.read, Book.objects.count(), Event.objects.count()) == (0, 0, 0)
@@ -354,8 +354,8 @@ def test_a_stalled_worker_undoes_the_chunk_that_it_is_at(monkeypatch):
 
 def test_a_feed_that_costs_every_worker_its_life_is_given_up():
     feed = an_import()
-    for _ in range(imports.MOST_LOSSES + 1):
-        imports._claim(feed.pk)
+    for _ in range(working.MOST_LOSSES + 1):
+        working._claim(feed.pk)
         lost(feed)
 
     feed = worked(feed)
@@ -368,7 +368,7 @@ def test_an_error_of_our_own_is_told_and_costs_nothing_else(monkeypatch):
     def fail(*args, **kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(imports, "preview_records", fail)
+    monkeypatch.setattr(worker, "preview_records", fail)
 
     feed = worked(an_import())
 
@@ -388,7 +388,7 @@ def test_a_short_feed_is_worked_at_at_once():
 
 
 def test_a_large_file_is_left_to_the_relay(monkeypatch):
-    monkeypatch.setattr(imports, "SHORT_BYTES", 10)
+    monkeypatch.setattr(working, "SHORT_BYTES", 10)
     feed = an_import()
 
     imports.work_shortly(feed)
@@ -398,7 +398,7 @@ def test_a_large_file_is_left_to_the_relay(monkeypatch):
 
 
 def test_a_feed_of_many_records_is_left_to_the_relay(monkeypatch):
-    monkeypatch.setattr(imports, "SHORT_RECORDS", 10)
+    monkeypatch.setattr(working, "SHORT_RECORDS", 10)
     feed = an_import(a_long_feed(11))
 
     imports.work_shortly(feed)

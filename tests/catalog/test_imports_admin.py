@@ -6,6 +6,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from catalog import imports
+from catalog.imports import working
 from catalog.models import Book, FeedImport
 from tests.desk import Page
 from tests.given import a_book, stock
@@ -65,7 +66,7 @@ def test_a_report_stays_and_its_rejections_can_be_fetched(desk):
 
 
 def test_a_long_feed_shows_how_far_it_is_and_asks_again_by_itself(desk, monkeypatch):
-    monkeypatch.setattr(imports, "SHORT_BYTES", 10)
+    monkeypatch.setattr(working, "SHORT_BYTES", 10)
 
     shown = hand_in(desk)
 
@@ -75,11 +76,11 @@ def test_a_long_feed_shows_how_far_it_is_and_asks_again_by_itself(desk, monkeypa
     imports.work_on(lambda: False)
     path = shown.redirect_chain[0][0]
     again = desk.open(path)
-    working = desk.send(path, "apply")
+    applied = desk.send(path, "apply")
     imports.work_on(lambda: False)
     over = desk.open(path)
     assert "This is what would be done" in again.text
-    assert "The books are being imported" in working.page.text
+    assert "The books are being imported" in applied.page.text
     assert "data-polls" not in again.html + over.html
     assert "Done" in over.text
 
