@@ -99,5 +99,6 @@ def _format_of(beginning: bytes) -> str:
 
 
 def finish(feed: FeedImport, status: FeedImport.Status) -> None:
+    """It ends here, and its file is kept no longer."""
     feed.status, feed.finished_at, feed.held_until = status, timezone.now(), None
     feed.parts.all().delete()
