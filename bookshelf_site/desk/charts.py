@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, NotRequired, TypedDict, Unpack
 
 WIDTH: Final = 600
 HEIGHT: Final = 230
@@ -84,9 +84,17 @@ class Chart:
         return " ".join(f"{mark.x},{mark.y}" for mark in self.marks)
 
 
-def bar_chart(
-    figures: Sequence[Figure], *, name: str, title: str, description: str, columns: tuple[str, str], total: str = ""
-) -> Chart:
+class About(TypedDict):
+    """What is said of a chart in words."""
+
+    name: str
+    title: str
+    description: str
+    columns: tuple[str, str]
+    total: NotRequired[str]
+
+
+def bar_chart(figures: Sequence[Figure], **about: Unpack[About]) -> Chart:
     """Upright bars over a common zero, one for each figure, in their order."""
     scale = _Scale(figures)
     gap = scale.slot * 0.2
@@ -100,69 +108,29 @@ def bar_chart(
         )
         for place, figure in enumerate(figures)
     ]
-    return Chart(
-        name=name,
-        kind="bars",
-        title=title,
-        description=description,
-        columns=columns,
-        figures=figures,
-        marks=marks,
-        ticks=scale.ticks,
-        labels=scale.labels,
-        total=total,
-    )
+    return Chart(kind="bars", figures=figures, marks=marks, ticks=scale.ticks, labels=scale.labels, **about)
 
 
-def line_chart(
-    figures: Sequence[Figure], *, name: str, title: str, description: str, columns: tuple[str, str], total: str = ""
-) -> Chart:
+def line_chart(figures: Sequence[Figure], **about: Unpack[About]) -> Chart:
     """A line from figure to figure, in their order."""
     scale = _Scale(figures)
     marks = [
         Mark(figure=figure, x=_number(LEFT + (place + 0.5) * scale.slot), y=_number(scale.y_of(figure.value)))
         for place, figure in enumerate(figures)
     ]
-    return Chart(
-        name=name,
-        kind="line",
-        title=title,
-        description=description,
-        columns=columns,
-        figures=figures,
-        marks=marks,
-        ticks=scale.ticks,
-        labels=scale.labels,
-        total=total,
-    )
+    return Chart(kind="line", figures=figures, marks=marks, ticks=scale.ticks, labels=scale.labels, **about)
 
 
-def row_chart(
-    figures: Sequence[Figure], *, name: str, title: str, description: str, columns: tuple[str, str], total: str = ""
-) -> Chart:
+def row_chart(figures: Sequence[Figure], **about: Unpack[About]) -> Chart:
     """Lying bars, one below the other, each under its name: for figures whose names are long."""
     most = max((figure.value for figure in figures), default=Decimal(0)) or Decimal(1)
     marks = [
         Mark(
-            figure=figure,
-            x="0",
-            y=str(place * ROW),
-            width=_number(float(figure.value / most) * WIDTH),
-            height=str(ROW),
+            figure=figure, x="0", y=str(place * ROW), width=_number(float(figure.value / most) * WIDTH), height=str(ROW)
         )
         for place, figure in enumerate(figures)
     ]
-    return Chart(
-        name=name,
-        kind="rows",
-        title=title,
-        description=description,
-        columns=columns,
-        figures=figures,
-        marks=marks,
-        height=ROW * max(len(figures), 1),
-        total=total,
-    )
+    return Chart(kind="rows", figures=figures, marks=marks, height=ROW * max(len(figures), 1), **about)
 
 
 def round_steps(most: Decimal) -> list[Decimal]:
