@@ -108,6 +108,9 @@ def database(name: str, default: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         }
     elif engine == "django.db.backends.postgresql":
+        # what is sent a second time is planned once for each connection; a pooler of transactions may not stand that
+        if options.setdefault("prepare_threshold", 1) == "none":
+            options["prepare_threshold"] = None
         options.setdefault("pool", {"min_size": 1, "max_size": 20, "timeout": 10})
         options.setdefault(
             "options",

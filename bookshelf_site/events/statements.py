@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from uuid import UUID, uuid4
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from django.db.backends.postgresql.base import ServerBindingCursor  # type: ignore[attr-defined]
 from django.db.models import Field, Model, QuerySet
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # the stubs lack it
 
@@ -164,14 +165,35 @@ def _saved(rows: Sequence[M]) -> list[M]:
     return list(rows)
 
 
+class _Planned(ServerBindingCursor):  # type: ignore[misc]  # the stubs lack it
+    """Lets PostgreSQL plan a statement once for each connection, which takes it longer than to run it.
+
+    Django's own cursor binds the values itself, and so sends a statement that is new each time.
+    """
+
+    def _convert_query(self, *statement: Any) -> Any:
+        # Django's log of queries looks here, where psycopg leaves only what it has not prepared
+        self._query = super()._convert_query(*statement)
+        return self._query
+
+
+def _cursor() -> Any:
+    # the connection itself: the proxy for it would look for it at each step
+    here = connections[DEFAULT_DB_ALIAS]
+    if here.vendor != "postgresql":
+        return here.cursor()
+    here.ensure_connection()
+    return here._prepare_cursor(_Planned(here.connection))  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 def _execute(statement: str, values: Sequence[Any]) -> int:
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)
 
 
 def _fetched(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())
 

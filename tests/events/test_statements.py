@@ -102,6 +102,23 @@ def test_what_is_too_long_is_refused_and_not_cut_off(count):
         update(orders, ["tracking"])
 
 
+def test_postgresql_plans_a_statement_that_comes_again_once():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite keeps its own")
+    [book] = books(1, copies=1)
+
+    for _ in range(3):
+        Book.by_key([book.pk])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE %s", [READS])
+        [(runs,)] = cursor.fetchall()
+    assert runs >= 2
+
+
+READS = 'SELECT "catalog_book"."id"%WHERE "catalog_book"."id" IN ($1)'
+
+
 def test_nothing_is_nothing():
     with CaptureQueriesContext(connection) as captured:
         assert insert([]) == []

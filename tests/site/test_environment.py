@@ -142,6 +142,7 @@ def test_postgresql_is_pooled_and_lets_go_of_a_frozen_worker(value):
     assert configured["HOST"] == "db.example"
     assert configured["CONN_HEALTH_CHECKS"] is True
     assert configured["OPTIONS"] == {
+        "prepare_threshold": 1,
         "pool": {"min_size": 1, "max_size": 20, "timeout": 10},
         "options": "-c idle_in_transaction_session_timeout=15000 -c lock_timeout=10000",
     }
@@ -154,6 +155,12 @@ def test_what_a_database_url_says_for_itself_stands(value):
 
     assert options["sslmode"] == "require"
     assert options["options"] == "-c lock_timeout=1"
+
+
+def test_a_pooler_of_transactions_can_be_spared_prepared_statements(value):
+    value("postgresql://shop@db.example/books?prepare_threshold=none")
+
+    assert environment.database("VALUE", "")["OPTIONS"]["prepare_threshold"] is None
 
 
 @pytest.mark.parametrize("given", ["mysql://u:secret@h/n", "oracle://u:secret@h/n", "banana:secret", "secret"])
