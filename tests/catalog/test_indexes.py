@@ -2,8 +2,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog import models, services
-from catalog.models import Book, BookDetails
+from catalog import services
+from catalog.models import Book, BookDetails, queries
 
 
 def plan(rows):
@@ -39,7 +39,7 @@ def test_every_order_of_the_list_is_read_from_an_index(rows, order, index):
 @pytest.mark.django_db
 @pytest.mark.parametrize("few", [0, 5])
 def test_what_is_in_stock_is_the_same_whether_it_is_much_or_little(monkeypatch, few):
-    monkeypatch.setattr(models, "FEW", few)
+    monkeypatch.setattr(queries, "FEW", few)
     for title, copies in [("here", 2), ("gone", 0), ("there", 1)]:
         services.add_to_catalog(BookDetails(title=title), opening_stock=copies)
 

@@ -2,174 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, fields, replace
-from datetime import date
-from decimal import Decimal
-from typing import Any, ClassVar, Self, TypedDict
+from dataclasses import fields, replace
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import Q
 
-from bookshelf_site.errors import InvalidValue, VersionMismatch, checked_line, checked_text
+from bookshelf_site.errors import InvalidValue, VersionMismatch
 from bookshelf_site.events import uuid7
-from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
+from bookshelf_site.events.aggregate import Aggregate
 from bookshelf_site.events.models import Event
 from bookshelf_site.money import Money
-from bookshelf_site.words import wanted, words_asked
 from catalog.events import BookAdded, BookEdited, BookRepriced, BookRestored, BookWithdrawn
-from catalog.isbn import InvalidIsbn, normalise_isbn, search_isbn
-from catalog.uploads import FeedImport as FeedImport
-from catalog.uploads import FeedPart as FeedPart
-from catalog.uploads import FeedRejection as FeedRejection
-from catalog.words import WordsField, words_of
+from catalog.models.details import (
+    AUTHOR_LENGTH,
+    MAX_PRICE,
+    PUBLISHER_LENGTH,
+    TITLE_LENGTH,
+    BookChanges,
+    BookDetails,
+    checked_price,
+)
+from catalog.models.queries import BookQuerySet, FallingPrice, RisingPrice
+from catalog.words import WordsField
 
-TITLE_LENGTH = 200
-AUTHOR_LENGTH = 150
-PUBLISHER_LENGTH = 200
-DESCRIPTION_LENGTH = 10_000
-MAX_PRICE = Decimal("99999.99")
 MAX_OPENING_STOCK = 1_000_000
-FEW = 5_000
-"""So many books are sorted more quickly than they are met in a list of a million."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BookDetails:
-    """All that the catalogue says of a book, its price apart. Raises InvalidValue, naming the field."""
-
-    title: str
-    author: str = ""
-    isbn: str | None = None
-    description: str = ""
-    publisher: str = ""
-    published_on: date | None = None
-    product_form: str = ""
-    availability: str = ""
-
-    def __post_init__(self) -> None:
-        for field, longest in _LENGTHS.items():
-            object.__setattr__(self, field, checked_line(field, getattr(self, field), longest=longest))
-        description = checked_text("description", self.description, longest=DESCRIPTION_LENGTH)
-        object.__setattr__(self, "description", description)
-        if not self.title:
-            raise InvalidValue("title", "a book has a title")
-        object.__setattr__(self, "isbn", _isbn(self.isbn))
-
-
-class BookChanges(TypedDict, total=False):
-    """What of a book is to change; what isn't named stays as it is."""
-
-    title: str
-    author: str
-    isbn: str | None
-    description: str
-    publisher: str
-    published_on: date | None
-    price: Money | None
-
-
-_LENGTHS = {
-    "title": TITLE_LENGTH,
-    "author": AUTHOR_LENGTH,
-    "publisher": PUBLISHER_LENGTH,
-    "product_form": 2,
-    "availability": 2,
-}
-
-
-def _isbn(text: str | None) -> str | None:
-    if text is None or not text.strip():
-        return None
-    try:
-        return normalise_isbn(text)
-    except InvalidIsbn as error:
-        raise InvalidValue("isbn", str(error)) from error
-
-
-def checked_price(price: Money | None) -> Money | None:
-    """The price, if the shop can ask it. Raises InvalidValue for another currency or over 99,999.99."""
-    if price is None:
-        return None
-    if price.currency != settings.SHOP_CURRENCY:
-        raise InvalidValue("price", f"the shop's currency is {settings.SHOP_CURRENCY}, not {price.currency}")
-    if price.amount > MAX_PRICE:
-        raise InvalidValue("price", f"a price is at most {MAX_PRICE:,}")
-    return price
-
-
-class RisingPrice(Func):
-    """The price, or more than any; a place in an order, no amount.
-
-    Written out, and no decimal, for a parameter, or a cast around one, would keep the database from using its index.
-    """
-
-    template = "COALESCE(%(expressions)s, 100000)"
-    arity = 1
-    output_field = models.FloatField()
-
-
-class FallingPrice(Func):
-    """The price, or less than any."""
-
-    template = "COALESCE(%(expressions)s, -1)"
-    arity = 1
-    output_field = models.FloatField()
-
-
-class BookQuerySet(AggregateQuerySet["Book"]):
-    def active(self) -> Self:
-        return self.filter(status=Book.Status.ACTIVE)
-
-    def with_isbns(self, isbns: Collection[str]) -> Self:
-        return self.filter(isbn__in=isbns)
-
-    def by_isbn(self, isbns: Collection[str]) -> dict[str, Book]:
-        """The books that have one of these ISBNs, by it."""
-        return {book.isbn: book for book in self.with_isbns(isbns) if book.isbn}
-
-    def search(self, text: str) -> Self:
-        """Books with a word in title, author or ISBN that begins so, for every word typed; or whose ISBN this is.
-
-        Neither case nor accents count. Asks a sample of the catalogue at once how the search is best done.
-        """
-        isbn = search_isbn(text)
-        if isbn is not None:
-            return self.filter(isbn=isbn)
-        if words := words_asked(text):
-            return self.filter(wanted(words, Book.objects.using(self.db)).condition())
-        return self.none() if text.strip() else self
-
-    def bulk_update(self, objs: Iterable[Book], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
-        """As Django's; what is written is found by its new words."""
-        books = list(objs)
-        for book in books:
-            book.words = words_of(book.title, book.author, book.isbn)
-        return super().bulk_update(books, {*fields, "words"}, *args, **kwargs)
-
-    def in_stock(self) -> Self:
-        """Books with copies that can be ordered; counts at once whether they are few, and then begins with them."""
-        relation: Any = Book._meta.get_field("stock")
-        stock = relation.related_model
-        left = {"left": models.F("on_hand") - models.F("allocated")}  # in the words of the index
-        available = stock.objects.using(self.db).alias(**left).filter(left__gt=0)
-        if available[: FEW + 1].count() <= FEW:
-            return self.filter(pk__in=available.values("pk"))
-        return self.filter(stock__on_hand__gt=models.F("stock__allocated"))
-
-    def out_of_stock(self) -> Self:
-        return self.exclude(stock__on_hand__gt=models.F("stock__allocated"))
-
-    def with_stock(self) -> Self:
-        return self.select_related("stock")
-
-    def by_price(self) -> Self:
-        """With a number to sort by that is never NULL: the price; books without one come last."""
-        return self.annotate(price_rank=RisingPrice("price_amount"))
-
-    def by_price_descending(self) -> Self:
-        return self.annotate(price_rank=FallingPrice("price_amount"))
 
 
 class Book(Aggregate):
