@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -32,6 +33,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         signal.signal(signal.SIGQUIT, self.handle_exit)
 
 
+MOST_PASSED_OVER: Final = 8 * 2**20
+"""How many bytes of a body that the shop has refused unread are read to keep the connection."""
+
 bind = [f"127.0.0.1:{settings.PORT}"]
 wsgi_app = "bookshelf_site.wsgi"
 if "WEB_CONCURRENCY" not in os.environ:
@@ -51,6 +55,23 @@ accesslog = None
 control_socket_disable = True
 # The header can't be left out, but it needn't tell what runs here.
 wsgi.SERVER = "Bookshelf"
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Of a body that is too long to be passed over the answer says that the connection ends with it."""
+    headers = dict(request.headers)
+    length = headers.get("CONTENT-LENGTH", "0")
+    if "TRANSFER-ENCODING" in headers or not length.isdigit() or int(length) > MOST_PASSED_OVER:
+        request.force_close()
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    """Pass over what the shop has left unread, such as the body of a request without a good key."""
+    left = MOST_PASSED_OVER
+    with suppress(OSError):  # the client has gone
+        # gunicorn gives up after 64 KiB, and closes what it said would be kept: the client's next request would fail
+        while left > 0 and (passed := request.body.read(min(left, 2**16))):
+            left -= len(passed)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -1,8 +1,10 @@
 """The production server in a process of its own, as `make run` starts it."""
 
+import http.client
 import os
 import signal
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -27,6 +29,30 @@ def test_the_server_writes_no_token_to_its_log(start, port, tmp_path):
 
     wait_until(lambda: "path=/o/…/" in (tmp_path / "log").read_text())
     assert "J5k2w9xT4bq8Zr1cVnM0sDfGhQ3yLpE7uXaBoKiWc" not in (tmp_path / "log").read_text()
+
+
+def test_a_long_body_that_is_refused_unread_costs_the_next_request_nothing(start, port):
+    start()
+
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+        answers = []
+        for _ in range(3):
+            client.request("POST", "/api/v1/books", b"x" * 2**20)
+            with client.getresponse() as answer:
+                answers.append((answer.status, answer.will_close, answer.read()[:1]))
+
+    assert answers == [(401, False, b"{")] * 3
+
+
+def test_a_body_that_is_too_long_to_be_passed_over_ends_the_connection_which_the_answer_says(start, port):
+    start()
+
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+        client.putrequest("POST", "/api/v1/books")
+        client.putheader("Content-Length", str(2**30))
+        client.endheaders()
+        with client.getresponse() as answer:
+            assert (answer.status, answer.will_close) == (401, True)
 
 
 def test_a_server_that_is_set_up_wrongly_says_so_and_stops(port):
