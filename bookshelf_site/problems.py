@@ -261,6 +261,8 @@ def door(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBas
             request.method = method
         if response.status_code == 405:
             return method_not_allowed(request, response.headers["Allow"])
+        if response.status_code == 204:
+            del response.headers["Content-Type"]  # ninja's, of the body that there isn't
         return response
 
     return answer

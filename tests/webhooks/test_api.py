@@ -172,7 +172,7 @@ def test_it_is_removed(api, added, listener):
     response = api.delete(f"/webhooks/{added['id']}")
 
     Relay().drain()
-    assert (response.status_code, response.content) == (204, b"")
+    assert (response.status_code, response.content, response.headers.get("Content-Type")) == (204, b"", None)
     assert listener.received == []
     assert api.get(f"/webhooks/{added['id']}").status_code == 404
 
