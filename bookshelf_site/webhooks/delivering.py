@@ -86,6 +86,9 @@ def record(event: DomainEvent, target: str, outcome: Sent | Skipped) -> None:
     _attempt(outcome).save()
     if outcome.answer.is_success and webhook.note_success(outcome.at):
         webhook.save()
+    if outcome.answer.status == GONE and webhook.is_enabled:  # a ping: whatever else fails is sent again
+        webhook.disable(Webhook.Reason.GONE)
+        _save_disabled(webhook)
 
 
 @unit_of_work
@@ -97,9 +100,15 @@ def note_failure(sent: Sent, pause: timedelta) -> None:
     _attempt(sent).save()
     asked_for = pause if _asked_for(sent.answer) else timedelta(0)
     webhook.note_failure(sent.at, asked_for=asked_for, is_gone=sent.answer.status == GONE)
+    if webhook.is_enabled:
+        webhook.save()
+    else:
+        _save_disabled(webhook)
+
+
+def _save_disabled(webhook: Webhook) -> None:
     webhook.save()
-    if not webhook.is_enabled:
-        skip_owed(webhook, why=f"the webhook was disabled: {webhook.get_disabled_reason_display().lower()}")
+    skip_owed(webhook, why=f"the webhook was disabled: {webhook.get_disabled_reason_display().lower()}")
 
 
 def _sent(webhook: Webhook, delivery: Delivery) -> Sent:

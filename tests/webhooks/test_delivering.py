@@ -490,7 +490,7 @@ def test_a_ping_is_for_one_webhook_alone(listener, listen, told, is_enabled):
 
 
 def test_a_ping_that_fails_is_not_repeated_and_does_no_harm(listener, told):
-    listener.then(answering(500), answering(410))
+    listener.then(answering(500), answering(429))
     ping_webhook(webhook_id=told.pk)
     ping_webhook(webhook_id=told.pk)
 
@@ -500,6 +500,19 @@ def test_a_ping_that_fails_is_not_repeated_and_does_no_harm(listener, told):
     assert [one[1:] for one in log_of(told)] == [("failed", 1), ("failed", 1)]
     assert not Delivery.objects.dead().exists()
     assert Webhook.objects.get().is_enabled
+
+
+def test_a_ping_too_may_be_told_that_the_address_is_gone(listener, told):
+    a_book()
+    listener.then(answering(503, Retry_After="7200"), answering(410))
+    relay_comes_by()
+
+    ping_webhook(webhook_id=told.pk)
+    relay_comes_by()
+
+    webhook = Webhook.objects.get()
+    assert (webhook.is_enabled, webhook.disabled_reason) == (False, "gone")
+    assert [one[:2] for one in log_of(told)] == [("bookshelf.ping", "failed"), ("catalog.book_added", "skipped")]
 
 
 def test_a_ping_that_gets_through_ends_the_rest(listener, told):
