@@ -65,6 +65,9 @@ class ContactForm(ServiceForm):
         if not _is_about_lines(refused):
             super().refuse(refused)
 
+    def _field_of(self, error: FieldError) -> str | None:
+        return "street" if error.field == "address" else super()._field_of(error)
+
     def contact(self) -> Contact:
         return Contact(**{name: self.cleaned_data[name] for name in CONTACT_FIELDS})
 

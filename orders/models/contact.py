@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -14,6 +14,7 @@ from bookshelf_site.errors import InvalidValue, checked_line, checked_text
 from bookshelf_site.events.erasure import ERASED
 
 NOTE_LENGTH = 2_000
+ADDRESS: Final = ("street", "city", "postal_code", "country")
 
 
 def languages() -> list[tuple[str, str]]:
@@ -59,9 +60,9 @@ class Contact:
             self._check_address()
 
     def _check_address(self) -> None:
-        for part in ("street", "city", "postal_code", "country"):
-            if not getattr(self, part):
-                raise InvalidValue(_path(part), "is needed to ship the order")
+        missing = [_path(part) for part in ADDRESS if not getattr(self, part)]
+        if missing:
+            raise InvalidValue("address" if len(missing) == len(ADDRESS) else missing[0], "is needed to ship the order")
 
 
 class ContactChanges(TypedDict, total=False):
@@ -91,7 +92,7 @@ _LENGTHS = {
 
 
 def _path(field: str) -> str:
-    return f"address/{field}" if field in {"street", "city", "postal_code", "country"} else field
+    return f"address/{field}" if field in ADDRESS else field
 
 
 def _check_email(email: str) -> None:

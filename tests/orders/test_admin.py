@@ -116,6 +116,7 @@ def test_a_quantity_that_is_none_is_refused(desk, quantity):
     [
         ({"customer_name": " "}, "customer_name"),
         ({"customer_email": "no address"}, "customer_email"),
+        ({"fulfilment": "ship"}, "street"),
         ({"fulfilment": "ship", "street": "1 Road", "city": "York", "country": "UK"}, "postal_code"),
         ({"language": "xx"}, "language"),
     ],
