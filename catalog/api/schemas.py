@@ -40,14 +40,14 @@ BookStatus = Annotated[Book.Status, inline(Book.Status)]
 
 
 class BookIn(Input):
-    """A book for the catalogue. Without a price it is not for sale."""
+    """A book for the catalogue. Who knows no author or price of it says so: null."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [GATSBY]})
 
     title: Line = Field(min_length=1, max_length=TITLE_LENGTH)
-    author: Line | None = Field(None, max_length=AUTHOR_LENGTH)
+    author: Line | None = Field(max_length=AUTHOR_LENGTH)
     isbn: Text | None = Field(None, max_length=40, description="ISBN-10 or ISBN-13 in any form; kept as 13 digits")
-    price: MoneyIn | None = Field(None, description=f"at most {MAX_PRICE:,}")
+    price: MoneyIn | None = Field(description=f"at most {MAX_PRICE:,}; null: not for sale")
     description: Text | None = Field(None, max_length=DESCRIPTION_LENGTH)
     publisher: Line | None = Field(None, max_length=PUBLISHER_LENGTH)
     published_on: Day | None = None

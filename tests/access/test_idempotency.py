@@ -138,8 +138,8 @@ def test_a_key_is_its_callers_own_and_of_one_address(api, api_of):
     book = a_book()
 
     answers = [
-        api.post("/books", {"title": "One"}, headers=keyed()),
-        api_of("Integration").post("/books", {"title": "Two"}, headers=keyed()),
+        api.post("/books", EMMA | {"title": "One"}, headers=keyed()),
+        api_of("Integration").post("/books", EMMA | {"title": "Two"}, headers=keyed()),
         api.post(f"/books/{book.pk}/withdraw", headers=keyed()),
         api.post(f"/books/{book.pk}/restore", headers=keyed()),
     ]
@@ -195,8 +195,8 @@ def test_a_key_is_kept_for_a_day(api):
     with time_machine.travel(timezone.now() + timedelta(hours=23, minutes=59)):
         within_a_day = api.post("/books", EMMA, headers=keyed())
     with time_machine.travel(timezone.now() + timedelta(hours=24)):
-        after_a_day = api.post("/books", {"title": "Persuasion"}, headers=keyed())
-        again = api.post("/books", {"title": "Persuasion"}, headers=keyed())
+        after_a_day = api.post("/books", EMMA | {"title": "Persuasion"}, headers=keyed())
+        again = api.post("/books", EMMA | {"title": "Persuasion"}, headers=keyed())
 
     assert within_a_day.json()["id"] == first.json()["id"]
     assert (after_a_day.status_code, after_a_day.json()["title"]) == (201, "Persuasion")
@@ -276,7 +276,7 @@ def test_two_who_take_over_an_expired_key_at_once_make_one_thing(api):
     api.post("/books", EMMA, headers=keyed())
     KeptAnswer.objects.update(created_at=timezone.now() - timedelta(days=2))
 
-    answers = race([lambda: type(api)(secret).post("/books", {"title": "Persuasion"}, headers=keyed())] * 4)
+    answers = race([lambda: type(api)(secret).post("/books", EMMA | {"title": "Persuasion"}, headers=keyed())] * 4)
 
     assert [answer.status_code for answer in answers] == [201] * 4
     assert Book.objects.filter(title="Persuasion").count() == 1

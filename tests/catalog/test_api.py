@@ -84,13 +84,16 @@ def test_adding_a_book_takes_its_own_opening_stock_and_everything_else(api):
 
 
 def test_a_book_without_isbn_and_price_is_added_with_nulls(api):
-    answer = api.post("/books", {"title": "  Zine  ", "isbn": None, "price": None, "publisher": None}).json()
+    answer = api.post(
+        "/books", {"title": "  Zine  ", "author": None, "isbn": None, "price": None, "publisher": None}
+    ).json()
 
-    assert (answer["title"], answer["isbn"], answer["price"], answer["publisher"]) == ("Zine", None, None, "")
+    assert (answer["title"], answer["author"], answer["publisher"]) == ("Zine", "", "")
+    assert (answer["isbn"], answer["price"]) == (None, None)
 
 
 def test_a_name_beyond_ascii_is_answered_as_it_is(api):
-    response = api.post("/books", {"title": "Jane Eyre", "author": "Charlotte Brontë"})
+    response = api.post("/books", {"title": "Jane Eyre", "author": "Charlotte Brontë", "price": None})
 
     assert "Charlotte Brontë" in response.content.decode()
 
@@ -157,11 +160,20 @@ def test_every_mistake_is_named_at_once(api):
     response = api.post("/books", {"titel": "Emma", "price": {"amount": "-1", "currency": "EUR"}})
 
     assert sorted(mistakes(response)) == [
+        ("#/author", "missing"),
         ("#/price/amount", "invalid"),
         ("#/price/currency", "invalid"),
         ("#/titel", "unknown_field"),
         ("#/title", "missing"),
     ]
+
+
+@pytest.mark.parametrize("field", ["title", "author", "price"])
+def test_what_every_book_is_asked_for_is_not_guessed(api, field):
+    response = api.post("/books", {name: value for name, value in GATSBY.items() if name != field})
+
+    assert mistakes(response) == [(f"#/{field}", "missing")]
+    assert not Book.objects.exists()
 
 
 # Reading

@@ -87,7 +87,8 @@ def test_a_server_writes_no_secret_down_whatever_is_asked_of_it(start, port, tmp
             connection.request(method, path, None if body is None else json.dumps(body), sent)
             return connection.getresponse().read().decode()
 
-    book = json.loads(ask("POST", "/api/v1/books", {"title": "Emma", "price": {"amount": "9.99", "currency": "USD"}}))
+    emma = {"title": "Emma", "author": "Jane Austen", "price": {"amount": "9.99", "currency": "USD"}}
+    book = json.loads(ask("POST", "/api/v1/books", emma))
     wish = {"customer_name": "Alice Johnson", "lines": [{"book_id": book["id"], "quantity": 1}]}
     order = json.loads(ask("POST", "/api/v1/orders", wish, **{"Idempotency-Key": key}))
     hook = json.loads(ask("POST", "/api/v1/webhooks", {"url": f"http://127.0.0.1:{port}/livez", "event_types": ["*"]}))
