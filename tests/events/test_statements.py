@@ -110,8 +110,9 @@ def test_postgresql_plans_a_statement_that_comes_again_once():
     for _ in range(3):
         Book.by_key([book.pk])
 
+    uses = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE %s"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE %s", [READS])
+        cursor.execute(uses, [READS])
         [(runs,)] = cursor.fetchall()
     assert runs >= 2
 
