@@ -12,6 +12,7 @@ from django.utils import timezone
 from bookshelf_site.events import unit_of_work
 from bookshelf_site.events.models import Delivery
 from bookshelf_site.events.outbox import emit
+from bookshelf_site.events.statements import Compiled, update
 from inventory.errors import NotYetTried
 from inventory.models import Notification
 from inventory.services import record_notification, record_notifications
@@ -27,6 +28,10 @@ class Mailed:
 
     status: Notification.Status
     error: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        return self.status == Status.FAILED
 
 
 SENT: Final = Mailed(status=Status.SENT)
@@ -55,23 +60,34 @@ class Notice:
 
 
 def notice(notification_id: UUID) -> Notice:
-    return _as_notice(Notification.objects.get(pk=notification_id))
+    for notification in _READ([notification_id]):
+        return _as_notice(notification)
+    raise Notification.DoesNotExist
+
+
+_READ: Final = Compiled(lambda keys: Notification.objects.filter(pk__in=keys))
+_LOCKED: Final = Compiled(lambda keys: Notification.objects.locked().filter(pk__in=keys))
 
 
 @unit_of_work
-def note_mailed(*, notification_id: UUID, outcome: Mailed, event_uid: UUID, about: str) -> None:
-    """Write down what came of a customer's mail; the staff hears of one that failed."""
-    notification = Notification.objects.locked().get(pk=notification_id)
+def note_mailed(*, notification_id: UUID, outcome: Mailed) -> None:
+    """Write down what came of a customer's mail."""
+    [notification] = _LOCKED([notification_id])
     notification.note_mailed(outcome.status, outcome.error)
-    notification.save(update_fields=MAILED)
-    if outcome.status == Status.FAILED:
-        record_notification(
-            event_uid=event_uid,
-            kind=Kind.MAIL_FAILED,
-            audience=STAFF,
-            message=f"{about}: the mail “{notification.get_kind_display()}” did not reach the customer",
-            order_id=notification.order_id,
-        )
+    update([notification], MAILED)
+
+
+@unit_of_work
+def note_failure(*, notification_id: UUID, event_uid: UUID, about: str) -> None:
+    """Note that the staff is to be told of a customer's mail that failed."""
+    notification = Notification.objects.get(pk=notification_id)
+    record_notification(
+        event_uid=event_uid,
+        kind=Kind.MAIL_FAILED,
+        audience=STAFF,
+        message=f"{about}: the mail “{notification.get_kind_display()}” did not reach the customer",
+        order_id=notification.order_id,
+    )
 
 
 MAILED: Final = ("status", "sent_at", "error", "digest")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import Final
 
 from bookshelf_site.events.relay import Relay
+
+BREATH: Final = 0.2
+"""Requests share the process, and what waits for this relay is nothing that one of them waits for."""
 
 _embedded: Relay | None = None
 _thread: threading.Thread | None = None
@@ -15,7 +19,7 @@ def start() -> None:
     global _embedded, _thread  # noqa: PLW0603  # one relay a process is what this module stands for
     if _thread is not None and _thread.is_alive():
         return
-    _embedded = Relay()
+    _embedded = Relay(breath=BREATH)
     _thread = threading.Thread(target=_embedded.run, name="bookshelf-relay", daemon=True)
     _thread.start()
 

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from time import monotonic
+from time import monotonic, sleep
 
 import structlog
 from django.db import close_old_connections, connections, transaction
@@ -86,10 +86,15 @@ def hand_back(claimed: Sequence[Delivery]) -> None:
 
 
 class Relay:
-    """One loop that claims and delivers until it is told to stop."""
+    """One loop that claims and delivers until it is told to stop.
 
-    def __init__(self, *, batch: int = BATCH) -> None:
+    After a claim that found less than a batch it takes a breath, in seconds: of what is committed meanwhile many are
+    claimed at once, for to claim costs more than to deliver.
+    """
+
+    def __init__(self, *, batch: int = BATCH, breath: float = 0.0) -> None:
         self.batch = batch
+        self.breath = breath
         self.stopping = False
         self.woken = threading.Event()
         self.rounds = Rounds()
@@ -132,6 +137,8 @@ class Relay:
             while not self.stopping and (claimed := claim(self.batch)):
                 self._deliver(claimed)
                 sequence()  # never when idle: who reads the log has it numbered first
+                if len(claimed) < self.batch:
+                    sleep(self.breath)
         finally:
             _here.is_relay = False
 

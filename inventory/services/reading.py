@@ -44,6 +44,11 @@ def allocated_by_line(order_ids: Collection[UUID]) -> dict[UUID, int]:
     return {line.line_id: line.allocated for line in _LINES_OF_ORDERS(order_ids)}
 
 
+def allocated_copies(line_id: OuterRef) -> QuerySet[Allocation, int]:
+    """How many copies are promised to a line; it is a part of whatever query asks for it."""
+    return Allocation.objects.filter(line_id=line_id).values_list("allocated", flat=True)
+
+
 def returned_by_line(order_id: UUID) -> dict[UUID, int]:
     """How many copies of each line of the order have come back, of those of which any have."""
     lines = Allocation.objects.of_order(order_id).filter(returned__gt=0)

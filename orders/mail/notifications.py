@@ -27,7 +27,7 @@ def mail_notification(event: NotificationRecorded | ResendRequested) -> Mailed |
     notice = notices.notice(event.notification_id)
     if notice.is_for_staff or not notice.is_waiting or notice.order_id is None:
         return None
-    order = Order.objects.get(pk=notice.order_id)
+    order = _order(notice.order_id)
     if not order.customer_email:
         return NO_ADDRESS
     if current_actor() == FICTIONAL:
@@ -39,10 +39,10 @@ def record_mail(event: NotificationRecorded | ResendRequested, outcome: Mailed |
     """Write down what came of it, in the transaction that acknowledges the delivery."""
     if outcome is None or event.order_id is None:
         return
-    number = Order.objects.only("number").get(pk=event.order_id).number
-    notices.note_mailed(
-        notification_id=event.notification_id, outcome=outcome, event_uid=event.uid, about=f"Order {number}"
-    )
+    notices.note_mailed(notification_id=event.notification_id, outcome=outcome)
+    if outcome.is_failure:
+        number = _order(event.order_id).number
+        notices.note_failure(notification_id=event.notification_id, event_uid=event.uid, about=f"Order {number}")
 
 
 def mail_link(event: LinkRequested) -> Mailed | None:
@@ -51,6 +51,12 @@ def mail_link(event: LinkRequested) -> Mailed | None:
     if not order.customer_email:
         return None
     return post(letter_to_customer("link", order, {}), _envelope(order, event.uid), event=event)
+
+
+def _order(order_id: UUID) -> Order:
+    for order in Order.by_key([order_id]).values():
+        return order
+    raise Order.DoesNotExist
 
 
 def letter_of(notice: Notice, order: Order) -> Letter:

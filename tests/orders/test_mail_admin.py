@@ -32,12 +32,7 @@ def page_of(notification):
 
 
 def fail(notification):
-    notices.note_mailed(
-        notification_id=notification.pk,
-        outcome=notices.failed("550 no such mailbox"),
-        event_uid=notification.pk,
-        about="Order X",
-    )
+    notices.note_mailed(notification_id=notification.pk, outcome=notices.failed("550 no such mailbox"))
 
 
 def send():

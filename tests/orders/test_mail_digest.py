@@ -170,8 +170,8 @@ def test_a_mail_that_failed_is_told():
         Contact(customer_name="Zoë", customer_email="zoe@example.com"), lines((a_book(copies=9), 1))
     )
     notification = Notification.objects.get(order_id=order.pk)
-    outcome = notices.failed("550 no such mailbox")
-    notices.note_mailed(notification_id=notification.pk, outcome=outcome, event_uid=notification.pk, about="Order X")
+    notices.note_mailed(notification_id=notification.pk, outcome=notices.failed("550 no such mailbox"))
+    notices.note_failure(notification_id=notification.pk, event_uid=notification.pk, about="Order X")
 
     go_round()
 
