@@ -14,7 +14,7 @@ from django.utils import timezone
 from pydantic import BaseModel, Field
 
 from bookshelf_site.errors import InvalidValue
-from bookshelf_site.schemas import Line, Parameters
+from bookshelf_site.schemas import Line, Number, Parameters
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 200
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class PageParameters(Parameters):
-    limit: int = Field(LIMIT, ge=1, le=MAX_LIMIT, description="how many results a page has")
+    limit: Number = Field(LIMIT, ge=1, le=MAX_LIMIT, description="how many results a page has")
     cursor: Line | None = Field(None, description="from `next` or `previous` of a page")
 
 

@@ -28,6 +28,7 @@ from bookshelf_site.errors import DomainError, FieldError
 from bookshelf_site.money import Money
 
 AMOUNT: Final = r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
+NUMBER: Final = re.compile("-?[0-9]{1,30}", re.ASCII)
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -91,6 +92,12 @@ Count = Annotated[int, Strict()]
 """A whole number that is written as one: 2, not 2.0, "2" or true."""
 
 
+def _number(given: object) -> object:
+    if isinstance(given, str) and not NUMBER.fullmatch(given):
+        raise ValueError("must be a whole number, such as 50")
+    return given
+
+
 def _day(given: object) -> date:
     if isinstance(given, str) and DATE.fullmatch(given):
         return date.fromisoformat(given)
@@ -116,6 +123,8 @@ def growing(choices: type[TextChoices]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "x-extensible-enum": choices.values})
 
 
+Number = Annotated[int, BeforeValidator(_number)]
+"""A whole number in an address: 50, not 50.0 or 5_0."""
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment, json_schema_input_type=AwareDatetime)]
 

@@ -14,7 +14,7 @@ from bookshelf_site.errors import InvalidValue
 from bookshelf_site.event_feed.cloud_event import CloudEvent, cloud_event
 from bookshelf_site.event_feed.log import is_known, read_log
 from bookshelf_site.pages import LIMIT, MAX_LIMIT, Page
-from bookshelf_site.schemas import Parameters
+from bookshelf_site.schemas import Number, Parameters
 
 MAX_POSITION: Final = 2**63 - 1
 
@@ -22,14 +22,14 @@ router = Router()
 
 
 class EventParameters(Parameters):
-    after: int = Field(
+    after: Number = Field(
         0, ge=0, le=MAX_POSITION, description="the `after` of the last answer; without it, from the first event on"
     )
     type: list[str] = Field(
         default_factory=list,
         description="`orders.order_placed`, or `orders.*` for a family; several with commas, or repeated",
     )
-    limit: int = Field(LIMIT, ge=1, le=MAX_LIMIT, description="how many results a page has")
+    limit: Number = Field(LIMIT, ge=1, le=MAX_LIMIT, description="how many results a page has")
 
     @property
     def patterns(self) -> list[str]:
