@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from tests.desk import Desk
+from tests.plugins.pristine import pristine
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,6 +20,12 @@ def django_db_modify_db_settings() -> None:
     """On SQLite a file: processes and threads of a test must meet in it as they do in production."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = f"{connection.settings_dict['NAME']}.test"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        pristine.remember()
 
 
 @pytest.fixture

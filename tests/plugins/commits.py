@@ -12,11 +12,9 @@ from typing import Any
 
 import pytest
 from django.db.transaction import Atomic, get_connection
-from django.test import TransactionTestCase
 
 _enter = Atomic.__enter__
 _exit = Atomic.__exit__
-_teardown: Any = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 log = logging.getLogger("django.db.backends.base")
 
 
@@ -60,18 +58,7 @@ def run_commit_hooks(connection: Any) -> None:
             log.exception("Error calling %s in on_commit()", getattr(hook, "__qualname__", hook))
 
 
-def teardown_erasing(test: Any) -> None:
-    """The flush after a test that committed must empty even the tables whose triggers refuse it."""
-    from django.db import transaction
-
-    from bookshelf_site.events import erasing
-
-    with transaction.atomic(), erasing():
-        _teardown(test)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
     Atomic.__enter__ = enter  # type: ignore[method-assign]
     Atomic.__exit__ = leave  # type: ignore[method-assign]
-    TransactionTestCase._fixture_teardown = teardown_erasing  # type: ignore[attr-defined]

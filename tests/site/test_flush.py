@@ -4,7 +4,7 @@ from django.test import TransactionTestCase
 from model_bakery import baker
 
 from bookshelf_site.events.models import Event
-from tests.plugins.commits import teardown_erasing
+from tests.plugins.pristine import teardown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,6 +22,6 @@ def test_the_log_refuses_to_be_emptied(event):
 
 
 def test_a_test_that_committed_leaves_an_empty_log(event):
-    teardown_erasing(TransactionTestCase("run"))
+    teardown(TransactionTestCase("run"))
 
     assert not Event.objects.exists()
