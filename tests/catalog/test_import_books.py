@@ -13,6 +13,7 @@ from catalog.models import Book
 from tests.catalog.feeds.onix import message, product
 from tests.conftest import ROOT
 from tests.given import raised, stock, usd
+from tests.plugins.nursery import Nursery
 
 pytestmark = pytest.mark.django_db
 
@@ -258,10 +259,9 @@ def test_a_feed_may_come_through_a_pipe(child_environment: dict[str, str]) -> No
     assert (ran.returncode, ran.stdout) == (0, "3 read, 2 added, 0 updated, 0 unchanged, 1 rejected\n")
 
 
-def test_its_exit_codes_are_those_of_every_command(child_environment: dict[str, str], feed: Path) -> None:
+def test_its_exit_codes_are_those_of_every_command(nursery: Callable[..., Nursery], feed: Path) -> None:
     def exit_code(*arguments: object) -> int:
-        command = [sys.executable, "manage.py", "import_books", *map(str, arguments)]
-        ran = subprocess.run(command, cwd=ROOT, env=child_environment, capture_output=True, text=True, timeout=180)
+        ran = nursery().run("manage.py", "import_books", *map(str, arguments))
         assert "Traceback" not in ran.stderr
         return ran.returncode
 

@@ -1,14 +1,11 @@
 """Real processes, killed by a real SIGKILL wherever one may die; then a relay comes by, in a process of its own too."""
 
 import signal
-import subprocess
-import sys
 
 import pytest
 from django.utils import timezone
 
 from bookshelf_site.events.models import Delivery, Event
-from tests.conftest import ROOT
 from tests.events.happenings import Rang, assert_nothing_lost_nothing_twice, changes, effects, ring
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ledger")]
@@ -17,22 +14,9 @@ EVERYONE = ("tests.first", "tests.shares", "tests.alone")
 
 
 @pytest.fixture
-def start(child_environment):
+def start(nursery):
     """`start("shop", "committed")`: the process; it dies where it is told to, or ends by itself."""
-    children = []
-
-    def start(*arguments):
-        command = [sys.executable, "-W", "error", "-m", "tests.events.child", *arguments]
-        child = subprocess.Popen(
-            command, cwd=ROOT, env=child_environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        children.append(child)
-        return child
-
-    yield start
-    for child in children:
-        child.kill()
-        child.communicate()
+    return lambda *arguments: nursery().start("tests.events.child", *arguments)
 
 
 @pytest.fixture

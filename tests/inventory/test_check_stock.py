@@ -1,14 +1,13 @@
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 from django.db import connection
 
 from catalog.models import Book
-from tests.conftest import ROOT
 from tests.given import a_book
+from tests.plugins.nursery import Nursery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -16,12 +15,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(child_environment: dict[str, str]) -> Run:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "manage.py", "check_stock", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=child_environment, capture_output=True, text=True, timeout=180)
-
-    return run
+def run(nursery: Callable[..., Nursery]) -> Run:
+    return lambda *arguments: nursery().run("manage.py", "check_stock", *arguments)
 
 
 @pytest.fixture

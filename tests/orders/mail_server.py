@@ -77,8 +77,9 @@ class QuietController(Controller):
         super()._run(*args, **kwargs)
 
 
-def start(server: MailServer) -> QuietController:
-    controller = QuietController(server, hostname="127.0.0.1", port=free_port(), loop=asyncio.new_event_loop())
+def start(server: MailServer, port: int | None = None) -> QuietController:
+    loop = asyncio.new_event_loop()
+    controller = QuietController(server, hostname="127.0.0.1", port=port or free_port(), loop=loop)
     controller.start()
     return controller
 

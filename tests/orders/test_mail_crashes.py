@@ -1,9 +1,6 @@
 """The process that sends is killed by a real SIGKILL between the mail server's "accepted" and its own commit."""
 
 import signal
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.utils import timezone
@@ -13,7 +10,6 @@ from inventory.models import Notification
 from orders import services
 from orders.mail import digest
 from orders.models import Contact
-from tests.conftest import ROOT
 from tests.given import a_book, lines
 from tests.orders import mail_server
 from tests.orders.mail_server import MailServer
@@ -23,30 +19,32 @@ pytestmark = pytest.mark.django_db(transaction=True)
 KILLED = -signal.SIGKILL
 
 
+@pytest.fixture(scope="module")
+def smtp_port():
+    """The same for all tests: their relays differ in nothing else, so that one nursery has them all."""
+    return mail_server.free_port()
+
+
 @pytest.fixture
-def post_office():
+def post_office(smtp_port):
     server = MailServer()
-    controller = mail_server.start(server)
+    controller = mail_server.start(server, smtp_port)
     server.url = f"smtp://127.0.0.1:{controller.port}"
     yield server
     controller.stop()
 
 
 @pytest.fixture
-def relay(child_environment, post_office):
-    """`relay(3)`: runs a relay that dies when it has sent so many mails; `relay()`: one that lives. The exit status."""
+def begin(nursery, post_office):
+    """`begin(3)`: a relay that dies when it has sent so many mails; `begin()`: one that lives."""
+    relays = nursery(EMAIL_URL=post_office.url, PUBLIC_URL="http://books.example", STAFF_EMAIL="staff@books.example")
+    return lambda *mails: relays.start("tests.orders.mail_child", *map(str, mails))
 
-    def relay(*mails):
-        environment = {
-            **child_environment,
-            "EMAIL_URL": post_office.url,
-            "PUBLIC_URL": "http://books.example",
-            "STAFF_EMAIL": "staff@books.example",
-        }
-        command = [sys.executable, "-W", "error", "-m", "tests.orders.mail_child", *map(str, mails)]
-        return subprocess.run(command, cwd=ROOT, env=environment, timeout=120).returncode
 
-    return relay
+@pytest.fixture
+def relay(begin):
+    """How such a relay has ended."""
+    return lambda *mails: begin(*mails).wait(120)
 
 
 @pytest.fixture
@@ -78,11 +76,10 @@ def test_a_mail_whose_sender_died_goes_out_again_under_the_same_id_and_no_other_
     assert not Delivery.objects.pending().exists()
 
 
-def test_two_relays_in_two_processes_send_each_mail_once(relay, post_office, orders):
-    with ThreadPoolExecutor(2) as pool:
-        endings = list(pool.map(lambda _: relay(), range(2)))
+def test_two_relays_in_two_processes_send_each_mail_once(begin, post_office, orders):
+    relays = [begin(), begin()]
 
-    assert endings == [0, 0]
+    assert [relay.wait(120) for relay in relays] == [0, 0]
     assert post_office.copies() == dict.fromkeys(ids(audience="customer"), 1)
     for order in orders:
         assert [subject for subject in post_office.subjects if order.number in subject] == [
