@@ -1,13 +1,12 @@
 """Every page that somebody may see shuts nobody out, in the light and in the dark, and fits the narrowest telephone."""
 
-import os
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 
 from tests import gallery
 from tests.browser.conftest import sign_in
+from tests.effort import IS_THOROUGH
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -16,7 +15,6 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 """The rules that look at colours: what is right without them in the light is so in the dark."""
 AXE = Axe().axe_script
 DESKTOP, TELEPHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
-IS_THOROUGH = os.environ.get("CI") == "true"
 STATES = gallery.STATES if IS_THOROUGH else ["part-waiting", "on-its-way", "split", "cancelled-expired"]
 EVERY = 1 if IS_THOROUGH else 3
 """Of the desk's pages, which are many and of few kinds, a run in between looks at each third."""

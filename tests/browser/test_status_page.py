@@ -1,6 +1,5 @@
 """The customer's page in Chromium. Where its own clock runs ahead, a minute of waiting takes no time."""
 
-import os
 import re
 from urllib.parse import urlsplit
 
@@ -13,13 +12,12 @@ from inventory.services import receive_copies
 from orders import services
 from orders.models import Order
 from tests import states
+from tests.effort import IS_THOROUGH
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PATIENCE = 60_000
-SAMPLE = (
-    states.STATES if os.environ.get("CI") == "true" else ["part-waiting", "on-its-way", "split", "cancelled-expired"]
-)
+SAMPLE = states.STATES if IS_THOROUGH else ["part-waiting", "on-its-way", "split", "cancelled-expired"]
 WATCH_SHIFTS = """
   window.shifts = [];
   new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map((entry) => entry.value)))

@@ -1,6 +1,5 @@
 import io
 import itertools
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from catalog.imports import NotNow, Wishes, kept, worker, working
 from catalog.models import Book, FeedImport, FeedPart
 from catalog.services import reprice, withdraw
 from tests.catalog.feeds.onix import message, product
+from tests.effort import IS_THOROUGH
 from tests.given import a_book, stock
 from tests.plugins.server import wait_until
 
@@ -438,7 +438,7 @@ def test_files_that_nobody_said_yes_to_are_forgotten():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_relay_loses_nothing_and_repeats_nothing(child_environment):
-    books = 5_000 if os.environ.get("CI") == "true" else 1_200
+    books = 5_000 if IS_THOROUGH else 1_200
     feed = worked(an_import(a_long_feed(books), opening_stock=1))
     imports.apply(feed_id=feed.pk)
     command = [sys.executable, "manage.py", "relay"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -39,10 +38,11 @@ from inventory.models import Allocation, Notification, StockItem, StockMovement
 from orders import services
 from orders.errors import InvalidTransition, LastLine, LinesWaiting, NothingToSplit, NotPending
 from orders.models import TRANSITIONS, Order
+from tests.effort import IS_THOROUGH
 from tests.given import ALICE, books, lines
 
 # 500 in CI, in several transactions: what one rolls back slows PostgreSQL down until the end of it
-ROUNDS, EXAMPLES, STEPS = (10, 50, 20) if os.environ.get("CI") == "true" else (1, 25, 20)
+ROUNDS, EXAMPLES, STEPS = (10, 50, 20) if IS_THOROUGH else (1, 25, 20)
 ONCE = [f"orders.order_{what}" for what in ("placed", "split_off", "confirmed", "shipped", "cancelled")]
 TOLD = [*ONCE, "orders.copies_awaited", "orders.line_cancelled", "inventory.waiting_filled", "inventory.stock_ran_low"]
 Kind = StockMovement.Kind

@@ -1,6 +1,5 @@
 """What customers are written, over a real mail server: what it takes, refuses, puts off, cuts, and never answers."""
 
-import os
 import random
 import socket
 from collections import Counter
@@ -23,6 +22,7 @@ from orders import services
 from orders.erasure import erase_customer
 from orders.mail.post import TRIES
 from orders.models import Contact, Order, OrderLine
+from tests.effort import IS_THOROUGH
 from tests.given import a_book, lines
 from tests.orders import mail_server
 from tests.orders.mail_server import MailServer
@@ -562,7 +562,7 @@ def test_the_link_is_not_printed_where_others_could_follow_it(settings, capsys):
     assert order.token not in out
 
 
-@pytest.mark.parametrize("seed", range(5 if os.environ.get("CI") == "true" else 1))
+@pytest.mark.parametrize("seed", range(5 if IS_THOROUGH else 1))
 def test_there_are_as_many_mails_as_notifications(post_office, seed):
     chance = random.Random(seed)
     book = a_book(copies=30)

@@ -10,6 +10,8 @@ from django.contrib.auth.models import Group
 from bookshelf_site.access.services import create_api_key
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.heavy("sqlite")
+
 GUIDE = (ROOT / "docs/api.md").read_text()
 EXAMPLES = re.findall(r"^```sh\n(.*?)^```\n(?:^```(json|text)\n(.*?)^```\n)?", GUIDE, re.MULTILINE | re.DOTALL)
 MARK = "=== the next example ==="

@@ -1,6 +1,5 @@
 import csv
 import io
-import os
 import tracemalloc
 from decimal import Decimal
 
@@ -17,12 +16,13 @@ from catalog.services import add_to_catalog, edit, withdraw
 from inventory.models import StockItem
 from orders.models import Contact, Order
 from orders.services import cancel_order, confirm_order
+from tests.effort import IS_THOROUGH
 from tests.given import a_book, an_order, books
 
 pytestmark = pytest.mark.django_db
 
 EXPORTS = ["catalog/book", "inventory/stockitem", "orders/order"]
-MANY = 2_500 if os.environ.get("CI") == "true" else 400
+MANY = 2_500 if IS_THOROUGH else 400
 EMMA = "9780141439587"
 
 

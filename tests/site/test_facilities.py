@@ -4,7 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
+
+pytestmark = pytest.mark.heavy("sqlite")
 
 
 def run_without_chromium(tmp_path, **environment):

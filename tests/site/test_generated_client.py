@@ -11,6 +11,8 @@ from django.contrib.auth.models import Group
 from bookshelf_site.access.services import create_api_key
 from tests.plugins.server import ROOT
 
+pytestmark = pytest.mark.heavy("sqlite")
+
 MAKE = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--overwrite"]
 
 

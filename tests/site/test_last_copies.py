@@ -1,7 +1,6 @@
 """Many programs at once, over HTTP, on a server of several processes: no copy is sold twice, nobody waits for ever."""
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -13,11 +12,14 @@ from threading import Barrier
 import pytest
 
 from orders.models import Order
+from tests.effort import IS_THOROUGH
 from tests.given import a_book, books, stock
 from tests.plugins.server import ROOT
 
+pytestmark = pytest.mark.heavy("postgresql")
+
 BUYERS, COPIES = 64, 10
-ORDERS, SHOPPERS = (1_000 if os.environ.get("CI") == "true" else 80), 16
+ORDERS, SHOPPERS = (1_000 if IS_THOROUGH else 80), 16
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from orders.models import Order
 from tests.desk import Desk, Page
 from tests.given import a_book, an_order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 USERS = {
     "R": "Read-only",

@@ -1,7 +1,6 @@
 """The whole schema against the whole API: what schemathesis makes up, alone and along the links of the answers."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from typing import Any, cast
@@ -19,11 +18,13 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from bookshelf_site.api import api as the_api
+from tests.effort import IS_THOROUGH
 
-CI = os.environ.get("CI") == "true"
+pytestmark = pytest.mark.heavy("sqlite")
+
 SETTINGS = settings(
-    max_examples=8 if CI else 3,
-    stateful_step_count=8 if CI else 6,
+    max_examples=8 if IS_THOROUGH else 3,
+    stateful_step_count=8 if IS_THOROUGH else 6,
     deadline=None,
     derandomize=True,
     database=None,

@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.heavy("sqlite")
+
 SECRET_KEY = "for the tests only, and long enough for every check of Django's"
 
 

@@ -12,6 +12,8 @@ from stdnum import ean
 
 from tests.plugins.server import ROOT
 
+pytestmark = pytest.mark.heavy("postgresql")
+
 BOOKS = 20
 ORDERS = 200
 BUYERS = 8

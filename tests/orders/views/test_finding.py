@@ -1,6 +1,5 @@
 """Send me my link, as a browser sees it: whoever asks learns nothing but what they know."""
 
-import os
 import statistics
 import time
 
@@ -14,6 +13,7 @@ from orders.finding import PER_ADDRESS, answer_link_requests
 from orders.links import LinkRequest
 from tests import states
 from tests.desk import Desk, Page
+from tests.effort import IS_THOROUGH
 from tests.given import raised
 
 pytestmark = pytest.mark.django_db
@@ -115,7 +115,7 @@ def test_the_browsers_language_is_spoken(client, language, heading):
     assert heading in Page(response.content.decode()).text
 
 
-ROUNDS = 400 if os.environ.get("CI") == "true" else 40
+ROUNDS = 400 if IS_THOROUGH else 40
 
 
 def seconds(act):
