@@ -57,6 +57,9 @@ NOT_PUBLIC: Final = _networks(
 GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 """All other IPv6 is loopback, unspecified, private, link-local, multicast, or an IPv4 address in disguise."""
 
+NOT_PUBLIC_NAMES: Final = (".localhost", ".local", ".internal", ".home.arpa", ".onion")
+"""RFC 6761, 6762, 8375 and 7686, and what ICANN has set apart: never resolved, or in somebody's own network alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -70,13 +73,27 @@ class Place:
     addresses: tuple[str, ...]
 
 
+def check(url: str) -> None:
+    """Refuse what no webhook may have, as far as can be told now. Raises InvalidValue.
+
+    A name that can't be resolved at the moment is no reason to refuse: it is resolved and checked whenever something
+    is sent. What is no name of the public internet, and no address, is.
+    """
+    host, port = _host_and_port(_parsed(url))
+    addresses = _resolved(host, port)
+    _refuse_private(host, addresses)
+    if not addresses and not _is_public_name(host):
+        raise InvalidValue("url", f"{host} can't be resolved to an address")
+
+
 def located(url: str) -> Place:
     """Where the URL leads, resolved and checked. Raises InvalidValue for what no webhook may have."""
     parts = _parsed(url)
-    host, port = (parts.hostname or "").rstrip("."), parts.port or PORTS[parts.scheme]
+    host, port = _host_and_port(parts)
     addresses = _resolved(host, port)
-    if not settings.WEBHOOKS_ALLOW_PRIVATE and not all(is_public(ip_address(address)) for address in addresses):
-        raise InvalidValue("url", f"{host} is not on the public internet; a webhook leads nowhere else")
+    if not addresses:
+        raise InvalidValue("url", f"{host} can't be resolved to an address")
+    _refuse_private(host, addresses)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Place(
         scheme=parts.scheme, host=host, port=port, netloc=parts.netloc, target=target, addresses=tuple(addresses)
@@ -115,17 +132,28 @@ def _parsed(url: str) -> SplitResult:
     return parts
 
 
+def _host_and_port(parts: SplitResult) -> tuple[str, int]:
+    return (parts.hostname or "").rstrip("."), parts.port or PORTS[parts.scheme]
+
+
+def _refuse_private(host: str, addresses: list[str]) -> None:
+    if not settings.WEBHOOKS_ALLOW_PRIVATE and not all(is_public(ip_address(address)) for address in addresses):
+        raise InvalidValue("url", f"{host} is not on the public internet; a webhook leads nowhere else")
+
+
+def _is_public_name(host: str) -> bool:
+    """Could this be a name that the whole internet knows?"""
+    return bool(re.fullmatch(r"(.+\.)+[a-z][a-z0-9-]*", host)) and not host.endswith(NOT_PUBLIC_NAMES)
+
+
 def _resolved(host: str, port: int) -> list[str]:
-    """The addresses of a host, in the system's order. A resolver may hang, so it is not waited for for ever."""
+    """The addresses of a host, in the system's order; none if it can't be told, for a resolver may fail, or hang."""
     answers: SimpleQueue[list[str]] = SimpleQueue()
     threading.Thread(target=_resolve, args=(host, port, answers), daemon=True).start()
     try:
-        addresses = answers.get(timeout=SECONDS_TO_RESOLVE)
+        return answers.get(timeout=SECONDS_TO_RESOLVE)
     except Empty:
-        addresses = []
-    if not addresses:
-        raise InvalidValue("url", f"{host} can't be resolved to an address")
-    return addresses
+        return []
 
 
 def _resolve(host: str, port: int, answers: SimpleQueue[list[str]]) -> None:

@@ -31,7 +31,7 @@ class WebhookChanges(TypedDict, total=False):
 
 def add_webhook(*, url: str, event_types: Sequence[str], description: str = "") -> Webhook:
     """Tell another program of what happens from here on. Raises InvalidValue for an address that can't be one."""
-    addresses.located(url)
+    addresses.check(url)
     with unit_of_work:
         webhook = Webhook()
         webhook.add(url=url, event_types=event_types, description=description, owed_after=_last_event())
@@ -43,7 +43,7 @@ def add_webhook(*, url: str, event_types: Sequence[str], description: str = "") 
 def change_webhook(*, webhook_id: UUID, changes: WebhookChanges, status: str | None = None) -> Webhook:
     """Tell it elsewhere or of something else, enable or disable it. Raises InvalidValue."""
     if "url" in changes:
-        addresses.located(changes["url"])
+        addresses.check(changes["url"])
     with unit_of_work:
         webhook = _change(webhook_id=webhook_id, changes=changes)
         if status == Webhook.Status.ENABLED:

@@ -3,7 +3,7 @@ from ipaddress import ip_address
 import pytest
 
 from bookshelf_site.errors import InvalidValue
-from bookshelf_site.webhooks.addresses import host_of, is_public, located
+from bookshelf_site.webhooks.addresses import check, host_of, is_public, located
 
 NOT_PUBLIC = [
     *("0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "127.0.0.1", "127.255.0.1", "172.16.0.1", "172.31.255.255"),
@@ -97,6 +97,32 @@ def test_a_name_that_nobody_knows_is_refused(names):
 
     with pytest.raises(InvalidValue, match="hooks.test can't be resolved"):
         located("https://hooks.test/")
+
+
+def test_a_name_that_nobody_knows_now_may_be_known_when_something_is_sent(names):
+    names["hooks.test"] = [[], ["93.184.216.34"]]
+
+    check("https://hooks.test/")
+
+    assert located("https://hooks.test/").addresses == ("93.184.216.34",)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["hooks", "metadata.google.internal", "printer.local", "a.localhost", "nas.home.arpa", "999.1.1.1", "127.0.0.1.5"],
+)
+def test_what_is_no_public_name_is_refused_if_nobody_knows_it(names, host):
+    names[host] = [[]]
+
+    with pytest.raises(InvalidValue, match="can't be resolved"):
+        check(f"https://{host}/")
+
+
+def test_a_name_that_leads_into_the_own_network_is_refused_at_once(names):
+    names["hooks.test"] = [["10.0.0.1"]]
+
+    with pytest.raises(InvalidValue, match="not on the public internet"):
+        check("https://hooks.test/")
 
 
 def test_a_shop_may_allow_its_own_network(private):

@@ -64,11 +64,11 @@ def test_a_webhook_is_added_and_its_secret_told_once(api, listener):
         ("https://169.254.169.254/latest", "169.254.169.254 is not on the public internet"),
         ("http://hooks.test/", "must begin with https://"),
         ("https://anna:pw@hooks.test/", "must hold no user name and no password"),
-        ("https://nowhere.test/", "nowhere.test can't be resolved to an address"),
+        ("https://nowhere.internal/", "nowhere.internal can't be resolved to an address"),
     ],
 )
 def test_an_address_that_can_not_be_one_is_refused(api, names, url, detail):
-    names["hooks.test"], names["nowhere.test"] = [["93.184.216.34"]], [[]]
+    names["hooks.test"], names["nowhere.internal"] = [["93.184.216.34"]], [[]]
 
     response = api.post("/webhooks", {"url": url, "event_types": ["*"]})
 
