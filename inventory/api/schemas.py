@@ -59,7 +59,7 @@ class StockParameters(PageParameters):
 class MovementOut(BaseModel):
     """A line of the ledger: what changed, and how much there was after it."""
 
-    id: int
+    id: str
     book_id: UUID
     kind: Annotated[StockMovement.Kind, growing(StockMovement.Kind)]
     on_hand_change: int
@@ -75,7 +75,7 @@ class MovementOut(BaseModel):
     @classmethod
     def of(cls, movement: StockMovement) -> Self:
         return cls(
-            id=movement.pk,
+            id=str(movement.pk),
             book_id=movement.item_id,
             kind=StockMovement.Kind(movement.kind),
             on_hand_change=movement.on_hand_change,
