@@ -18,6 +18,7 @@ from orders.events import (
     CopiesAwaited,
     CustomerErased,
     LineCancelled,
+    LinkRequested,
     OrderCancelled,
     OrderConfirmed,
     OrderPlaced,
@@ -26,7 +27,14 @@ from orders.events import (
 )
 
 OrderEvent = (
-    OrderPlaced | CopiesAwaited | OrderConfirmed | OrderShipped | OrderCancelled | OrderSplitOff | LineCancelled
+    OrderPlaced
+    | CopiesAwaited
+    | OrderConfirmed
+    | OrderShipped
+    | OrderCancelled
+    | OrderSplitOff
+    | LineCancelled
+    | LinkRequested
 )
 
 WORDS: dict[type[DomainEvent], str] = {
@@ -37,6 +45,7 @@ WORDS: dict[type[DomainEvent], str] = {
     OrderCancelled: "Order {number} cancelled for {customer_name}",
     OrderSplitOff: "What order {split_from_number} still waits for is order {number} for {customer_name}",
     LineCancelled: "Order {number}: {quantity} × {title} cancelled for {customer_name}",
+    LinkRequested: "Order {number}: its customer has asked for the link once more",
 }
 """What is said of an event to the order's customer, in the event's own words."""
 
@@ -98,6 +107,11 @@ def notify_line_cancelled(sender: object, event: LineCancelled, **kwargs: object
     _tell_customer(event, Notification.Kind.LINE_CANCELLED)
 
 
+@receiver(LinkRequested.signal, dispatch_uid="inventory.notify_link_requested", aliases=("orders.mail_link",))
+def notify_link_requested(sender: object, event: LinkRequested, **kwargs: object) -> None:
+    _tell_customer(event, Notification.Kind.LINK_REQUESTED)
+
+
 @receiver(StockRanLow.signal, dispatch_uid="inventory.notify_stock_ran_low")
 def notify_stock_ran_low(sender: object, event: StockRanLow, **kwargs: object) -> None:
     services.record_low_stock(event_uid=event.uid, book_id=event.book_id, available=event.available)
@@ -139,4 +153,4 @@ def _tell_customer(event: OrderEvent, kind: Notification.Kind) -> None:
 def _told(event: DomainEvent) -> str:
     values = vars(event)
     words = EXPIRED if isinstance(event, OrderCancelled) and event.reason == "expired" else WORDS[type(event)]
-    return words.format_map(values | {"customer_name": values["customer_name"] or ERASED})
+    return words.format_map(values | {"customer_name": values.get("customer_name") or ERASED})

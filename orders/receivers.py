@@ -8,7 +8,7 @@ from django.dispatch import receiver
 
 from inventory.events import CopiesReturned, NotificationRecorded, ResendRequested
 from orders import services
-from orders.events import LinkRequested, StaffDigestComposed
+from orders.events import StaffDigestComposed
 from orders.mail import digest, notifications
 from orders.mail.post import TRIES
 
@@ -36,19 +36,6 @@ def note_return(sender: object, event: CopiesReturned, **kwargs: object) -> None
 def mail_notification(sender: object, event: NotificationRecorded | ResendRequested, **kwargs: object) -> object:
     """What is to be told to an order's customer goes out as a mail, one after the other."""
     return notifications.mail_notification(event)
-
-
-@receiver(
-    LinkRequested.signal,
-    dispatch_uid="orders.mail_link",
-    external=True,
-    ordered=True,
-    max_attempts=TRIES,
-    lease=LEASE,
-)
-def mail_link(sender: object, event: LinkRequested, **kwargs: object) -> None:
-    """A customer who has lost the link gets it again."""
-    notifications.mail_link(event)
 
 
 @receiver(

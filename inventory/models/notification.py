@@ -44,6 +44,7 @@ class Notification(models.Model):
         LINE_CANCELLED = "line_cancelled"
         COPIES_WAITING = "copies_waiting"
         COPIES_ARRIVED = "copies_arrived"
+        LINK_REQUESTED = "link_requested"
         STOCK_RAN_LOW = "stock_ran_low"
         MAIL_FAILED = "mail_failed"
         DELIVERY_DIED = "delivery_died"

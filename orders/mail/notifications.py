@@ -10,7 +10,7 @@ from bookshelf_site.events.models import Event
 from inventory import notices
 from inventory.events import NotificationRecorded, ResendRequested, WaitingFilled
 from inventory.notices import NO_ADDRESS, WITHHELD, Mailed, Notice
-from orders.events import LineCancelled, LinkRequested, OrderSplitOff
+from orders.events import LineCancelled, OrderSplitOff
 from orders.mail.letters import Letter, letter_to_customer
 from orders.mail.post import Envelope, post
 from orders.models import Order, OrderLine
@@ -43,14 +43,6 @@ def record_mail(event: NotificationRecorded | ResendRequested, outcome: Mailed |
     if outcome.is_failure:
         number = _order(event.order_id).number
         notices.note_failure(notification_id=event.notification_id, event_uid=event.uid, about=f"Order {number}")
-
-
-def mail_link(event: LinkRequested) -> Mailed | None:
-    """Send the customer the link to the order's page, as they have asked."""
-    order = Order.objects.get(pk=event.order_id)
-    if not order.customer_email:
-        return None
-    return post(letter_to_customer("link", order, {}), _envelope(order, event.uid), event=event)
 
 
 def _order(order_id: UUID) -> Order:

@@ -14,7 +14,15 @@ from catalog.models import Book
 from inventory import receivers
 from inventory.models import Notification, StockMovement
 from inventory.services import receive_copies
-from orders.events import CopiesAwaited, LineCancelled, OrderCancelled, OrderConfirmed, OrderPlaced, OrderShipped
+from orders.events import (
+    CopiesAwaited,
+    LineCancelled,
+    LinkRequested,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    OrderShipped,
+)
 from orders.models import Order
 from orders.services import cancel_order, confirm_order, ship_order
 from tests.given import a_book, a_waiting_order, an_order, books, ledger, raised, stock, usd
@@ -39,6 +47,11 @@ ORDER_EVENTS: list[tuple[DomainEvent, str, str]] = [
         ),
         "line_cancelled",
         "Order XQS725F3C: 2 × Emma cancelled for Alice Johnson",
+    ),
+    (
+        LinkRequested(order_id=ORDER_ID, number="XQS725F3C"),
+        "link_requested",
+        "Order XQS725F3C: its customer has asked for the link once more",
     ),
 ]
 
@@ -69,6 +82,7 @@ def test_the_uids_are_keys_in_the_database_and_stay_as_they_are() -> None:
         "inventory.notify_copies_awaited",
         "inventory.notify_waiting_filled",
         "inventory.notify_line_cancelled",
+        "inventory.notify_link_requested",
     }
 
 

@@ -294,9 +294,10 @@ def test_who_lost_the_link_gets_it(post_office):
 
     send()
 
-    event = Event.objects.get(name="orders.link_requested")
+    notification = Notification.objects.get(kind="link_requested")
+    assert notification.status == "sent"
     assert post_office.subjects[-1] == f"The link to your order {order.number}"
-    assert post_office.ids[-1] == f"<{event.uid}@books.example>"
+    assert post_office.ids[-1] == f"<{notification.pk}@books.example>"
     assert order.token in post_office.mails[-1].get_body(("plain",)).get_content()
 
 
