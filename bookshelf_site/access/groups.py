@@ -16,6 +16,7 @@ _VIEW = Q(codename__startswith="view_", content_type__app_label__in=_APPS)
 _BOOKSELLER = [
     "catalog.add_book",
     "catalog.change_book",
+    "catalog.import_books",
     "orders.add_order",
     "orders.change_order",
     "orders.confirm_order",
@@ -29,6 +30,7 @@ _BOOKSELLER = [
 _INTEGRATION = [
     "catalog.add_book",
     "catalog.change_book",
+    "catalog.import_books",
     "orders.add_order",
     "orders.change_order",
     "orders.confirm_order",

@@ -140,7 +140,7 @@ class BookAdmin(ExportAdmin, ServiceAdmin):
         return [StockedBookResource if request.user.has_perm("inventory.view_stockitem") else BookResource]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        may_import = {"may_import": request.user.has_perms(["catalog.add_book", "catalog.change_book"])}
+        may_import = {"may_import": request.user.has_perm("catalog.import_books")}
         return super().changelist_view(request, {**may_import, **(extra_context or {})})
 
     @admin.action(description=gettext_lazy("Withdraw the selected books"), permissions=["change"])
