@@ -101,4 +101,6 @@ def _format_of(beginning: bytes) -> str:
 def finish(feed: FeedImport, status: FeedImport.Status) -> None:
     """It ends here, and its file is kept no longer."""
     feed.status, feed.finished_at, feed.held_until = status, timezone.now(), None
+    if feed.applied_at is None:
+        feed.added = feed.updated = feed.unchanged = 0  # they said what would be done, and a report says what was
     feed.parts.all().delete()
