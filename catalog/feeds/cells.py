@@ -88,12 +88,12 @@ def read_price(cell: str, stated_currency: str, currency: str) -> Money | None:
 
     Refused if it can't be read with certainty: "1,234" is 1234 to some and 1.234 to others.
     """
-    text = read_text(cell).lstrip("'").upper()
+    text = read_text(cell).lstrip("'")
     if text.casefold() in NO_PRICE:
         return None
-    written = WRITTEN_PRICE.fullmatch(text)
+    written = WRITTEN_PRICE.fullmatch(text.upper())
     if written is None:
-        raise Refused(f"the price {text[:40]!r} is no amount; write it like 12.99")
+        raise Refused(f"the price “{text[:40]}” is no amount; write it like 12.99")
     stated = (read_text(stated_currency).upper(), written["letters"], written["sign"], written["after"] or "")
     if not all(_agrees(mark, currency) for mark in stated):
         return None
@@ -121,7 +121,7 @@ def read_copies(cell: str) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,6}", text):
-        raise Refused(f"the opening stock {text[:40]!r} is no whole number of copies")
+        raise Refused(f"the opening stock “{text[:40]}” is no whole number of copies")
     return int(text)
 
 
@@ -165,10 +165,10 @@ def _agrees(mark: str, currency: str) -> bool:
 def _decimal(number: str) -> Decimal:
     """An amount with points or commas, whichever its writer uses for the decimals."""
     if TWO_WAYS.fullmatch(number):
-        raise Refused(f"the price {number[:40]!r} can be read in two ways; write it with two decimals, like 12.99")
+        raise Refused(f"the price “{number[:40]}” can be read in two ways; write it with two decimals, like 12.99")
     written = PLAIN.fullmatch(number) or GROUPED.fullmatch(number)
     if written is None:
-        raise Refused(f"the price {number[:40]!r} is no amount; write it like 12.99")
+        raise Refused(f"the price “{number[:40]}” is no amount; write it like 12.99")
     whole = re.sub("[.,' ]", "", written["whole"])
     return Decimal(f"{whole or 0}.{(written['decimals'] or '').rstrip('0')}")
 

@@ -161,7 +161,7 @@ def test_records_are_counted_without_header_and_empty_lines() -> None:
         ("Emma,Jane Austen,978,8", "its ISBN is not valid: an ISBN has 10 or 13 digits, not 3"),
         (f",Jane Austen,{EMMA},8", "it has no title"),
         (f"{'x' * 201},Jane Austen,{EMMA},8", "its title has 201 characters; the catalogue holds 200"),
-        (f"Emma,Jane Austen,{EMMA},cheap", "the price 'CHEAP' is no amount; write it like 12.99"),
+        (f"Emma,Jane Austen,{EMMA},cheap", "the price “cheap” is no amount; write it like 12.99"),
         (
             f"Emma,Austen, Jane,{EMMA},8",
             f"it has 5 cells where the header names 4 columns: {ALIGN}",

@@ -184,9 +184,9 @@ def test_the_availability_of_2_1_is_told_as_list_65(told: str, availability: str
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
-        ("free", "the price 'FREE' is no amount; write it like 12.99"),
+        ("free", "the price “free” is no amount; write it like 12.99"),
         ("100000", "its price is not valid: a book costs at most 99,999.99"),
-        ("-1", "the price '-1' is no amount; write it like 12.99"),
+        ("-1", "the price “-1” is no amount; write it like 12.99"),
     ],
 )
 def test_a_price_that_is_no_amount_is_a_reason_to_reject(written: str, reason: str) -> None:
