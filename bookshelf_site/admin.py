@@ -79,6 +79,8 @@ class BookshelfAdminSite(admin.AdminSite):
 class RefusableForm(BaseForm):
     """A form that shows what a service refuses at the field that is to blame."""
 
+    required_css_class = "required"  # as Django's own forms mark what must be said
+
     def refuse(self, refused: DomainError) -> None:
         for error in refused.errors:
             self.add_error(self._field_of(error), capfirst(error.detail))

@@ -17,7 +17,7 @@ LARGEST_TABLE = 2 * 2**20
 class ReceiptForm(RefusableForm, forms.Form):
     quantity = forms.IntegerField(min_value=1, max_value=MAX_COPIES)
     reason = forms.CharField(
-        max_length=REASON_LENGTH, required=False, help_text=gettext_lazy("such as the delivery note")
+        max_length=REASON_LENGTH, initial=gettext_lazy("Delivery"), help_text=gettext_lazy("such as the delivery note")
     )
 
 
@@ -43,7 +43,7 @@ class TakeBackForm(RefusableForm, forms.Form):
             ("damaged", gettext_lazy("damaged: written off")),
         ]
     )
-    reason = forms.CharField(max_length=REASON_LENGTH, required=False)
+    reason = forms.CharField(max_length=REASON_LENGTH, initial=gettext_lazy("Return"))
 
 
 class ThresholdForm(RefusableForm, forms.Form):
@@ -54,7 +54,7 @@ class ThresholdForm(RefusableForm, forms.Form):
         required=False,
         help_text=gettext_lazy("available copies or fewer; empty: the shop’s own number"),
     )
-    reason = forms.CharField(max_length=REASON_LENGTH, required=False)
+    reason = forms.CharField(max_length=REASON_LENGTH)
 
 
 class ScanForm(RefusableForm, forms.Form):

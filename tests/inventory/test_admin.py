@@ -35,6 +35,14 @@ def test_copies_are_received(desk):
     assert LogEntry.objects.get().object_id == str(emma.pk)
 
 
+def test_what_most_copies_come_by_is_said_already(desk):
+    emma = a_book(copies=1)
+
+    do(desk, emma, "receive", quantity="4")
+
+    assert StockMovement.objects.latest("id").reason == "Delivery"
+
+
 def test_received_copies_go_to_the_order_that_waits(desk):
     emma = a_book(copies=1)
     order = a_waiting_order((emma, 3))
@@ -80,6 +88,9 @@ def test_damaged_copies_are_written_off(desk):
         ("receive", {"quantity": "1.5"}, "quantity"),
         ("receive", {"quantity": "1000000000"}, "quantity"),
         ("receive", {}, "quantity"),
+        ("receive", {"quantity": "1", "reason": ""}, "reason"),
+        ("take_back", {"order_number": "1", "quantity": "1", "reason": " "}, "reason"),
+        ("threshold", {"low_stock_threshold": "2"}, "reason"),
         ("count", {"counted": "-1", "reason": "stocktake"}, "counted"),
         ("count", {"counted": "3"}, "reason"),
         ("count", {"counted": "3", "reason": " "}, "reason"),
@@ -194,7 +205,7 @@ def test_the_page_says_who_set_the_threshold_and_why(desk):
 def test_a_threshold_that_is_none_is_refused(desk, given):
     emma = a_book(copies=5)
 
-    response = desk.post(f"{LIST}{emma.pk}/threshold/", {"low_stock_threshold": given})
+    response = desk.post(f"{LIST}{emma.pk}/threshold/", {"low_stock_threshold": given, "reason": "Sells fast"})
 
     assert list(response.context["form"].errors) == ["low_stock_threshold"]
     assert StockItem.objects.get().low_stock_threshold is None
