@@ -64,6 +64,7 @@ class StockItemAdmin(ExportAdmin, WaitingAdmin, StocktakeAdmin):
     search_fields = ("book__title", "book__author", "book__isbn")
     search_help_text = gettext_lazy("Title, author or ISBN")
     ordering = ("book__title", "book")
+    row_name, row_names = gettext_lazy("book"), gettext_lazy("books")  # nobody says "121 stock"
     fields = ("book", "on_hand", "allocated", "available", "threshold")
     change_form_template = "admin/inventory/stockitem/change_form.html"
     change_list_template = "admin/inventory/stockitem/change_list.html"

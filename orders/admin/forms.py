@@ -61,6 +61,9 @@ class ContactForm(ServiceForm):
     country = forms.CharField(max_length=60, required=False)
     note = forms.CharField(max_length=2_000, required=False, widget=AdminTextareaWidget(attrs={"rows": 3}))
 
+    class Meta:
+        labels: ClassVar = {"customer_email": gettext_lazy("E-mail")}  # where it is shown and can't be changed
+
     def refuse(self, refused: DomainError) -> None:
         if not _is_about_lines(refused):
             super().refuse(refused)

@@ -226,6 +226,19 @@ def test_what_the_shop_decides_is_no_field(desk, field, value):
     assert status_of(order) == "PENDING"
 
 
+@pytest.mark.parametrize("shipped", [False, True])
+def test_an_address_is_called_the_same_whether_it_can_be_changed_or_not(desk, shipped):
+    order = an_order((a_book(copies=1), 1))
+    if shipped:
+        services.confirm_order(order_id=order.pk)
+        services.ship_order(order_id=order.pk)
+
+    text = desk.open(f"{LIST}{order.pk}/change/").text
+
+    assert "E-mail:" in text
+    assert "Customer email" not in text
+
+
 def test_the_lines_of_an_order_are_no_fields(desk):
     order = an_order((a_book(copies=5), 1))
     management = {"lines-TOTAL_FORMS": "1", "lines-INITIAL_FORMS": "1", "lines-0-id": str(order.lines.get().pk)}

@@ -14,6 +14,7 @@ from bookshelf_site import lists
 from bookshelf_site.lists import BoundedPaginator
 from catalog.models import Book
 from tests.desk import Desk
+from tests.given import a_book
 
 pytestmark = pytest.mark.django_db
 
@@ -112,6 +113,14 @@ def test_a_long_list_says_about_how_long_it_is_and_leads_to_its_first_rows_only(
     assert "?p=3" not in page.links
     assert len(re.findall("Volume", owner.open("/admin/catalog/book/?p=2").text)) >= 50
     assert "Select all" not in page.text
+
+
+@pytest.mark.parametrize(("books", "counted"), [(1, "1 book"), (3, "3 books")])
+def test_the_stock_is_counted_in_books(owner, books, counted):
+    for number in range(books):
+        a_book(f"Volume {number}", copies=1)
+
+    assert re.search(rf"\b{counted}\b", owner.open("/admin/inventory/stockitem/").text)
 
 
 def test_nothing_is_made_up_about_a_part_of_a_long_list(monkeypatch):
