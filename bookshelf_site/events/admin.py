@@ -183,7 +183,7 @@ class EventAdmin(LogAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(LogAdmin):
-    list_display = ("receiver", "target", "what", "status", "attempts", "due", "done_at")
+    list_display = ("owed_to", "what", "listed_status", "attempts", "due", "done_at")
     list_filter = ("status", ReceiverFilter)
     list_select_related = ("event",)
     ordering = ("-id",)
@@ -206,6 +206,16 @@ class DeliveryAdmin(LogAdmin):
     ) -> HttpResponse:
         allowed = {"may_retry": self.has_retry_permission(request), "may_skip": self.has_skip_permission(request)}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **allowed})
+
+    @admin.display(description=gettext_lazy("receiver"))
+    def owed_to(self, delivery: Delivery) -> SafeString | str:
+        if not delivery.target:
+            return delivery.receiver
+        return format_html('{}<br><span class="help">{}</span>', delivery.receiver, delivery.target)
+
+    @admin.display(description=gettext_lazy("status"))
+    def listed_status(self, delivery: Delivery) -> SafeString:
+        return format_html('<span class="badge badge-{}">{}</span>', delivery.status, delivery.get_status_display())
 
     @admin.display(description=gettext_lazy("event"))
     def what(self, delivery: Delivery) -> SafeString:

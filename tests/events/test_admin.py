@@ -100,8 +100,8 @@ def test_rows_are_found_by_event_request_and_what_it_happened_to(staff, dead, te
     client = staff()
 
     assert page(client, reverse(EVENTS), q=term).count('<th class="field-occurred_at') == 1
-    assert page(client, reverse(DELIVERIES), q=term).count('<th class="field-receiver') == 1
-    assert 'field-receiver"' not in page(client, reverse(DELIVERIES), q="nonsense")
+    assert page(client, reverse(DELIVERIES), q=term).count('<th class="field-owed_to') == 1
+    assert 'field-owed_to"' not in page(client, reverse(DELIVERIES), q="nonsense")
 
 
 def test_lists_are_filtered(staff, dead):
