@@ -122,12 +122,11 @@ class StockItemAdmin(ExportAdmin, WaitingAdmin, StocktakeAdmin):
         try:
             with unit_of_work:
                 done = task.service(book_id=item.pk, **form.cleaned_data)
-                if done:
-                    self.log_change(request, item, capfirst(str(done)))
+                self.log_change(request, item, capfirst(str(done)))
         except DomainError as refused:
             form.refuse(refused)
             return False
-        text = _("Done: %(what)s.") % {"what": done} if done else _("The count was right.")
+        text = _("Done: %(what)s.") % {"what": done}
         self.message_user(request, text, messages.SUCCESS)
         return True
 

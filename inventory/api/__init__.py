@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
-from ninja.responses import Status
 
 from bookshelf_site.access.auth import needs
 from bookshelf_site.access.idempotency import answered_by
@@ -94,10 +93,6 @@ def _movement(movement_id: int, response: HttpResponse) -> MovementOut:
     return MovementOut.of(StockMovement.objects.get(pk=movement_id))
 
 
-def _movement_if_any(movement_id: int | None, response: HttpResponse) -> Status[MovementOut | None]:
-    return Status(204, None) if movement_id is None else Status(201, _movement(movement_id, response))
-
-
 @stock.post(
     "/{uuid:book_id}/receipts",
     operation_id="receive_copies",
@@ -115,15 +110,14 @@ def receive_copies(request: HttpRequest, book_id: UUID, body: ReceiptIn) -> int:
     "/{uuid:book_id}/counts",
     operation_id="count_copies",
     auth=needs("inventory.adjust_stock"),
-    response={201: MovementOut, 204: None},
+    response={201: MovementOut},
     openapi_extra=documents("copies_allocated"),
 )
-@answered_by(_movement_if_any)
-def count_copies(request: HttpRequest, book_id: UUID, body: CountIn) -> int | None:
-    """Set the shelf to what was counted; 204 if the count was as expected, for then nothing moved."""
+@answered_by(_movement)
+def count_copies(request: HttpRequest, book_id: UUID, body: CountIn) -> int:
+    """Set the shelf to what was counted. If it was right nothing moves: the movement says that somebody looked."""
     item = StockItem.objects.of_book(book_id)
-    movement = services.count_copies(book_id=item.pk, counted=body.counted, reason=body.reason)
-    return movement.pk if movement else None
+    return services.count_copies(book_id=item.pk, counted=body.counted, reason=body.reason).pk
 
 
 @stock.post(

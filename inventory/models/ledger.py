@@ -72,7 +72,8 @@ class StockMovement(models.Model):
                 | Q(kind__in=["released", "unallocated"], on_hand_change=0, allocated_change__lt=0)
                 | Q(kind="shipped", on_hand_change__lt=0, allocated_change=F("on_hand_change"))
                 | Q(kind__in=["damaged", "lost"], on_hand_change__lt=0, allocated_change=0)
-                | (Q(kind__in=["counted", "corrected"], allocated_change=0) & ~Q(on_hand_change=0)),
+                | Q(kind="counted", allocated_change=0)
+                | (Q(kind="corrected", allocated_change=0) & ~Q(on_hand_change=0)),
                 name="movement_fits_kind",
             ),
             models.CheckConstraint(
@@ -91,4 +92,6 @@ class StockMovement(models.Model):
         ]
 
     def __str__(self) -> str:
+        if not (self.on_hand_change or self.allocated_change):
+            return f"{self.kind}, as expected"
         return f"{self.kind} {self.on_hand_change:+} on hand, {self.allocated_change:+} allocated"

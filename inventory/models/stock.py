@@ -214,6 +214,10 @@ class StockItem(Aggregate):
         )
         return movement
 
+    def found_right(self, *, reason: str) -> StockMovement:
+        """The shelf was counted and holds what it should: nothing moves, and the ledger says that somebody looked."""
+        return self._moved(StockMovement.Kind.COUNTED, reason=checked_reason(reason))
+
     def _refuse_overflow(self, field: str, change: int) -> None:
         if self.on_hand + change > MAX_ON_HAND:
             raise InvalidValue(field, f"the shelf holds {self.on_hand:,} copies, and at most {MAX_ON_HAND:,}")

@@ -57,12 +57,15 @@ def receive_copies(*, book_id: UUID, quantity: int, reason: str = "") -> StockMo
 
 
 @unit_of_work
-def count_copies(*, book_id: UUID, counted: int, reason: str) -> StockMovement | None:
-    """Set the shelf to what was counted; None if it was right. Raises CopiesAllocated below what is promised."""
+def count_copies(*, book_id: UUID, counted: int, reason: str) -> StockMovement:
+    """Set the shelf to what was counted, or note that it was right. Raises CopiesAllocated below what is promised."""
     item = StockItem.objects.locked_one(book_id)
     adjusted = _count(item, counted, reason)
-    if adjusted:
-        save_moved([item], [adjusted, *fill_waiting({book_id: item})])
+    if adjusted is None:
+        right = item.found_right(reason=reason)
+        save_moved([item], [right])
+        return right
+    save_moved([item], [adjusted, *fill_waiting({book_id: item})])
     return adjusted
 
 

@@ -15,6 +15,7 @@ from inventory.errors import CopiesAllocated
 from inventory.models import Allocation, Notification, StockItem, StockMovement
 from inventory.services import OpeningStock
 from orders.models import Order
+from orders.services import put_back_line
 from tests.given import a_book, a_waiting_order, an_order, books, ledger, promised, raised, stock
 
 pytestmark = pytest.mark.django_db
@@ -161,7 +162,6 @@ def test_a_count_puts_the_shelf_right() -> None:
 
     movement = services.count_copies(book_id=book.pk, counted=3, reason="Stocktake")
 
-    assert movement is not None
     assert (movement.kind, movement.on_hand_change, movement.reason) == ("counted", -2, "Stocktake")
     assert stock(book) == (3, 0)
     assert Event.objects.get(name="inventory.stock_adjusted").data == {
@@ -173,11 +173,24 @@ def test_a_count_puts_the_shelf_right() -> None:
     }
 
 
-def test_a_count_that_was_right_moves_nothing() -> None:
+def test_a_count_that_was_right_moves_nothing_and_stands_in_the_ledger() -> None:
     book = a_book(copies=5)
 
-    assert services.count_copies(book_id=book.pk, counted=5, reason="Stocktake") is None
-    assert (ledger(book), raised("inventory.stock_adjusted")) == ([("opening", 5, 0)], 0)
+    movement = services.count_copies(book_id=book.pk, counted=5, reason="Stocktake")
+
+    assert (movement.kind, movement.on_hand_change, movement.on_hand) == ("counted", 0, 5)
+    assert (movement.reason, stock(book)) == ("Stocktake", (5, 0))
+    assert (ledger(book), raised("inventory.stock_adjusted")) == ([("opening", 5, 0), ("counted", 0, 0)], 0)
+
+
+def test_a_count_that_was_right_gives_nothing_to_who_was_put_back() -> None:
+    book = a_book(copies=2)
+    order = a_waiting_order((book, 2))
+    put_back_line(order_id=order.pk, line_id=order.lines.get().pk)
+
+    services.count_copies(book_id=book.pk, counted=2, reason="Stocktake")
+
+    assert promised(order) == [(2, 0)]
 
 
 def test_more_counted_copies_go_to_who_waits() -> None:
