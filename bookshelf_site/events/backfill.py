@@ -99,7 +99,7 @@ def replay_event(*, event_id: int, receiver: str) -> Delivery:
     if delivery is None:
         if boundary is None or event.pk <= boundary:
             raise TooOld(receiver=durable.uid)
-        delivery = _owed(durable, event.pk, event.stream)
+        delivery = Delivery.owed(event, durable, 0, timezone.now())
     else:
         if delivery.status != Delivery.Status.DONE:
             raise AlreadyOwed(receiver=durable.uid, current=delivery.status)
@@ -129,12 +129,13 @@ def _missing_maker(durable: DurableReceiver, *, since: datetime | None = None, i
         boundary = _locked_boundary(durable)
         if boundary is None:
             return []
-        rows = list(_missing(durable, since, max(boundary, last)).order_by("pk").values_list("pk", "stream")[:BATCH])
-        Delivery.objects.bulk_create((_owed(durable, *row) for row in rows), ignore_conflicts=True)
+        rows = list(_missing(durable, since, max(boundary, last)).order_by("pk").only("stream")[:BATCH])
+        now = timezone.now()
+        Delivery.objects.bulk_create((Delivery.owed(row, durable, 0, now) for row in rows), ignore_conflicts=True)
         if rows and is_replay:
             _record(durable, since, made=len(rows))
         transaction.on_commit(embedded.wake, robust=True)
-        return [pk for pk, _ in rows]
+        return [row.pk for row in rows]
 
     return make
 
@@ -180,24 +181,14 @@ def _done(durable: DurableReceiver, since: datetime | None) -> DeliveryQuerySet:
     return done.filter(event__occurred_at__gte=since) if since else done
 
 
-def _owed(durable: DurableReceiver, event_id: int, stream: str) -> Delivery:
-    return Delivery(
-        event_id=event_id,
-        receiver=durable.uid,
-        stream=stream if durable.ordered else "",
-        max_attempts=durable.max_attempts,
-        due=timezone.now(),
-    )
-
-
 def _boundaries() -> dict[str, int]:
-    rows = Receiver.objects.values_list("uid", "owed_after")
+    rows = Receiver.objects.awake().values_list("uid", "owed_after")
     return {uid: owed_after for uid, owed_after in rows if owed_after is not None}
 
 
 def _locked_boundary(durable: DurableReceiver) -> int | None:
-    """None before the migration that brings the receiver, and for a name that was given up."""
-    return Receiver.objects.locked().filter(uid=durable.uid).values_list("owed_after", flat=True).first()
+    """None before the migration that brings the receiver, for a name that was given up, and while it sleeps."""
+    return Receiver.objects.locked().awake().filter(uid=durable.uid).values_list("owed_after", flat=True).first()
 
 
 def _known(receiver: str) -> DurableReceiver:

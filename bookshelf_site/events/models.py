@@ -190,6 +190,13 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.receiver} ← {self.event_id} ({self.status})"
 
+    @classmethod
+    def owed(cls, event: Event, durable: DurableReceiver, attempts: int, due: datetime) -> Self:
+        """The event, owed to the receiver; not yet saved."""
+        stream = event.stream if durable.ordered else ""
+        most = durable.max_attempts
+        return cls(event=event, receiver=durable.uid, stream=stream, attempts=attempts, max_attempts=most, due=due)
+
     @staticmethod
     def acknowledge(keys: Sequence[int], *, attempts: int) -> int:
         """Settle those that are still held at this attempt; how many. In SQL: nothing else is run so often."""
@@ -241,6 +248,9 @@ class ReceiverQuerySet(models.QuerySet["Receiver"]):
         """Whoever makes deliveries afterwards, and whoever moves `owed_after`, holds the row meanwhile."""
         return self.select_for_update(no_key=True).order_by("uid")
 
+    def awake(self) -> Self:
+        return self.filter(asleep=False)
+
 
 class Receiver(models.Model):
     """A durable receiver, and from where on in the log it is owed events.
@@ -252,6 +262,9 @@ class Receiver(models.Model):
     uid = models.CharField(max_length=UID_LENGTH, primary_key=True, editable=False)
     since = models.DateTimeField(editable=False, help_text="for people")
     owed_after = models.BigIntegerField(null=True, editable=False, help_text="none: it has another uid now")
+    asleep = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="nobody is to be told: it is owed nothing"
+    )
 
     objects = ReceiverQuerySet.as_manager()
 
@@ -261,3 +274,12 @@ class Receiver(models.Model):
 
     def __str__(self) -> str:
         return self.uid
+
+    @staticmethod
+    def who_sleeps() -> str:
+        """In SQL, for the statement that writes events: the table's lock, which it holds, keeps the answer true.
+
+        Whoever wakes a receiver waits for all who hold it.
+        """
+        together = "string_agg" if connection.vendor == "postgresql" else "group_concat"
+        return f"SELECT {together}(uid, ' ') FROM events_receiver WHERE asleep"  # noqa: S608  # one of two names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from weakref import WeakSet
 
@@ -15,8 +15,8 @@ from django.utils import timezone
 from bookshelf_site.events import statements
 from bookshelf_site.events.domain_event import DomainEvent
 from bookshelf_site.events.engines import engine
-from bookshelf_site.events.models import Delivery, Event
-from bookshelf_site.events.signals import DurableReceiver, announcing
+from bookshelf_site.events.models import Delivery, Event, Receiver
+from bookshelf_site.events.signals import announcing
 
 log = structlog.get_logger(__name__)
 
@@ -32,27 +32,20 @@ def emit(*events: DomainEvent) -> None:
         raise RuntimeError("emit() works inside a transaction only: the event and its change commit together")
     if not connection.run_on_commit:
         _line.expected.clear()
-    rows = statements.insert([Event.of(event) for event in events])
-    news = News(rows, statements.insert(_owed(rows, timezone.now())))
+    rows, asleep = statements.insert_asking([Event.of(event) for event in events], Receiver.who_sleeps())
+    news = News(rows, statements.insert(_owed(rows, (asleep or "").split(), timezone.now())))
     _line.expected.add(news)
     # a method and no partial: of a robust hook that raises Django logs the __qualname__
     transaction.on_commit(news.announce, robust=True)
 
 
-def _owed(rows: Iterable[Event], now: datetime) -> list[Delivery]:
-    return [_delivery(row, durable, now) for row in rows for durable in row.decoded.signal.durable.values()]
-
-
-def _delivery(row: Event, durable: DurableReceiver, now: datetime) -> Delivery:
-    birth = engine().birth(durable, now)
-    return Delivery(
-        event=row,
-        receiver=durable.uid,
-        stream=row.stream if durable.ordered else "",
-        attempts=birth.attempts,
-        max_attempts=durable.max_attempts,
-        due=birth.due,
-    )
+def _owed(rows: Iterable[Event], asleep: Collection[str], now: datetime) -> list[Delivery]:
+    return [
+        Delivery.owed(row, durable, *engine().birth(durable, now))
+        for row in rows
+        for durable in row.decoded.signal.durable.values()
+        if durable.uid not in asleep
+    ]
 
 
 class News:

@@ -34,11 +34,25 @@ def insert(rows: Sequence[M]) -> list[M]:
         model = type(some[0])
         if model._meta.auto_field is None:
             _execute(_insertion(model, len(some)), _new_values(some))
-            continue
-        returned = _fetched(_insertion(model, len(some)) + _returning(model), _new_values(some))
-        for row, (key,) in zip(some, returned, strict=True):
-            row.pk = key
+        else:
+            _insert_returning(some, _returning(model))
     return _saved(rows)
+
+
+def insert_asking(rows: Sequence[M], question: str) -> tuple[list[M], Any]:
+    """`insert`, for rows whose keys the database gives, and the answer of one SELECT to which it costs no statement."""
+    answer = None
+    for some in _batches(rows):
+        [answer, *_] = _insert_returning(some, f"{_returning(type(some[0]))}, ({question})")[0]
+    return _saved(rows), answer
+
+
+def _insert_returning(rows: Sequence[M], returning: str) -> list[list[Any]]:
+    """What it returns of each row behind its key."""
+    returned = _fetched(_insertion(type(rows[0]), len(rows)) + returning, _new_values(rows))
+    for row, (key, *_) in zip(rows, returned, strict=True):
+        row.pk = key
+    return [more for _, *more in returned]
 
 
 def insert_missing(rows: Sequence[M]) -> list[M]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -32,6 +33,23 @@ def note_receivers(*, using: str = DEFAULT_DB_ALIAS) -> None:
             last, now = _last_event(using), timezone.now()
             for durable in new:
                 _note(durable, known, last, now, using)
+
+
+def put_to_sleep(uid: str, *, when: Callable[[], bool]) -> None:
+    """The receiver is owed nothing until it is woken, if `when` says that nobody is to be told by it."""
+    with transaction.atomic():
+        # asked under the lock, for somebody may just be waking it
+        if Receiver.objects.locked().filter(uid=uid, asleep=False) and when():
+            Receiver.objects.filter(uid=uid).update(asleep=True)
+
+
+def wake_up(uid: str) -> None:
+    """The receiver is owed what commits from now on; nothing of what was emitted while it slept."""
+    with transaction.atomic():
+        if Receiver.objects.locked().filter(uid=uid, asleep=True):
+            # waits for whoever has just found it asleep and has not committed yet
+            last = _last_event(DEFAULT_DB_ALIAS)
+            Receiver.objects.filter(uid=uid).update(asleep=False, owed_after=last)
 
 
 def _is_news(durable: DurableReceiver, known: dict[str, Receiver]) -> bool:

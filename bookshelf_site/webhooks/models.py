@@ -27,6 +27,8 @@ from bookshelf_site.webhooks.events import (
     WebhookRemoved,
 )
 
+FAN_OUT: Final = "webhooks.fan_out"
+"""The receiver that owes each event to the webhooks that want it; it sleeps while there is none."""
 SENDER: Final = "webhooks.send"
 """The receiver to which a message to a webhook is owed; the delivery's target is the webhook's id."""
 EVERYTHING: Final = "*"

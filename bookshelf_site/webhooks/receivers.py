@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from django.db import DEFAULT_DB_ALIAS, connection
+
 from bookshelf_site.events import DomainEvent
 from bookshelf_site.events.domain_event import EVENTS
 from bookshelf_site.events.signals import RECEIVERS, DurableReceiver
 from bookshelf_site.webhooks import delivering, services
 from bookshelf_site.webhooks.delivering import ATTEMPTS, Sent, Skipped
 from bookshelf_site.webhooks.events import Pinged
-from bookshelf_site.webhooks.models import SENDER, UNTOLD
+from bookshelf_site.webhooks.models import FAN_OUT, SENDER, UNTOLD, Webhook
 
-FAN_OUT: Final = "webhooks.fan_out"
 LEASE: Final = timedelta(minutes=1)
 """More than twice what one message may take."""
 
@@ -30,6 +31,12 @@ def send(sender: object, event: DomainEvent, target: str, **kwargs: object) -> S
 
 def record(event: DomainEvent, target: str, outcome: Sent | Skipped, **kwargs: object) -> None:
     delivering.record(event, target, outcome)
+
+
+def after_migrate(*, using: str, **kwargs: object) -> None:
+    """In a shop that has no webhooks yet, events are owed to nobody for their sake."""
+    if using == DEFAULT_DB_ALIAS and Webhook._meta.db_table in connection.introspection.table_names():
+        services.rest_without_webhooks()
 
 
 def connect() -> None:

@@ -14,11 +14,12 @@ from bookshelf_site.events import DomainEvent, current_actor, embedded, unit_of_
 from bookshelf_site.events.models import Delivery, Event
 from bookshelf_site.events.outbox import emit
 from bookshelf_site.events.signals import RECEIVERS
+from bookshelf_site.events.upkeep import put_to_sleep, wake_up
 from bookshelf_site.webhooks import addresses
 from bookshelf_site.webhooks.errors import WebhookIsDisabled
 from bookshelf_site.webhooks.events import Pinged
 from bookshelf_site.webhooks.messages import SKIPPED, messages_to
-from bookshelf_site.webhooks.models import SENDER, SigningSecret, Webhook
+from bookshelf_site.webhooks.models import FAN_OUT, SENDER, SigningSecret, Webhook
 
 
 class WebhookChanges(TypedDict, total=False):
@@ -33,6 +34,7 @@ def add_webhook(*, url: str, event_types: Sequence[str], description: str = "") 
     """Tell another program of what happens from here on. Raises InvalidValue for an address that can't be one."""
     addresses.check(url)
     with unit_of_work:
+        wake_up(FAN_OUT)
         webhook = Webhook()
         webhook.add(url=url, event_types=event_types, description=description, owed_after=_last_event())
         webhook.save()
@@ -79,6 +81,12 @@ def remove_webhook(*, webhook_id: UUID) -> None:
     skip_owed(webhook, why=f"removed by {current_actor() or 'the shop'}")
     emit(webhook.removed())
     webhook.delete()
+    rest_without_webhooks()
+
+
+def rest_without_webhooks() -> None:
+    """While there is no webhook, nothing is owed to those that there might be."""
+    put_to_sleep(FAN_OUT, when=lambda: not Webhook.objects.exists())
 
 
 @unit_of_work

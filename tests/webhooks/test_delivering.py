@@ -10,14 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bookshelf_site.event_feed.cloud_event import cloud_event
-from bookshelf_site.events.models import Delivery, Event
+from bookshelf_site.events.models import Delivery, Event, Receiver
 from bookshelf_site.events.relay import Relay
 from bookshelf_site.events.testing import deliver_now
 from bookshelf_site.webhooks import sending
 from bookshelf_site.webhooks.delivering import ATTEMPTS, PAUSES
 from bookshelf_site.webhooks.messages import Message, messages_to, with_last_attempt
-from bookshelf_site.webhooks.models import SENDER, Attempt, Webhook
-from bookshelf_site.webhooks.receivers import FAN_OUT
+from bookshelf_site.webhooks.models import FAN_OUT, SENDER, Attempt, Webhook
+from bookshelf_site.webhooks.receivers import after_migrate
 from bookshelf_site.webhooks.services import (
     add_webhook,
     change_webhook,
@@ -182,6 +182,43 @@ def with_time_over():
     for webhook in Webhook.objects.all():
         webhook.rest_no_more()
         webhook.save()
+
+
+def to_fan_out():
+    return list(Delivery.objects.filter(receiver=FAN_OUT).order_by("pk").values_list("event__name", flat=True))
+
+
+def test_while_there_is_no_webhook_nothing_is_owed_for_their_sake(listener):
+    a_book(copies=1)
+    assert to_fan_out() == []
+
+    webhook = add_webhook(url=listener.url, event_types=["*"])
+    a_book(copies=1)
+    assert to_fan_out() == ["webhooks.webhook_added", "catalog.book_added"]
+
+    remove_webhook(webhook_id=webhook.pk)
+    a_book(copies=1)
+    assert to_fan_out()[2:] == ["webhooks.webhook_removed"]
+
+
+def test_while_there_is_another_webhook_removing_one_changes_nothing(listener):
+    webhook, _ = (add_webhook(url=listener.url, event_types=["*"]) for _ in range(2))
+    remove_webhook(webhook_id=webhook.pk)
+
+    a_book(copies=1)
+
+    assert to_fan_out()[-1] == "catalog.book_added"
+
+
+def test_the_migration_finds_out_whether_there_is_one(listener):
+    Receiver.objects.filter(uid=FAN_OUT).update(asleep=False)
+
+    after_migrate(using="default")
+
+    assert Receiver.objects.get(uid=FAN_OUT).asleep
+    add_webhook(url=listener.url, event_types=["*"])
+    after_migrate(using="default")
+    assert not Receiver.objects.get(uid=FAN_OUT).asleep
 
 
 def test_nothing_is_owed_before_what_happened_to_the_same_thing_earlier(listener, told):
