@@ -6,10 +6,10 @@ then on a process like any other, with connections, an end and an exit status of
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
-import signal
 import socket
 import sys
 
@@ -37,11 +37,15 @@ def refuse_what_must_not_be_inherited() -> None:
 
 def be_born(orders: socket.socket) -> list[str]:
     """Returns in each child, with its command."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how those ended that mind the children
+    minders = 0
     while True:
         command, descriptors, *_ = socket.recv_fds(orders, 1 << 16, 4)
+        while minders and os.waitpid(-1, os.WNOHANG if command else 0)[0]:
+            minders -= 1
         if not command:
+            orders.close()
             sys.exit()
+        minders += 1
         if os.fork() == 0:
             orders.close()
             mind_a_child(*descriptors)
@@ -52,7 +56,6 @@ def be_born(orders: socket.socket) -> list[str]:
 
 def mind_a_child(standard_input: int, output: int, errors: int, news: int) -> None:
     """Returns in the child; tells its id, and once it has ended its exit status."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         os.close(news)
@@ -72,6 +75,7 @@ def mind_a_child(standard_input: int, output: int, errors: int, news: int) -> No
 if __name__ == "__main__":
     import_the_shop()
     refuse_what_must_not_be_inherited()
+    gc.freeze()  # a child that ended would look through all of it once more, and copy it for that
     sys.argv = be_born(socket.socket(fileno=int(sys.argv[1])))
     if sys.argv[0].endswith(".py"):
         runpy.run_path(sys.argv[0], run_name="__main__")
