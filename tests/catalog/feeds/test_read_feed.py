@@ -70,7 +70,11 @@ def test_what_stands_before_the_place_where_a_feed_breaks_is_read() -> None:
 
 @pytest.mark.parametrize("feed", [CSV, CSV.decode().encode("utf-16"), WHOLE])
 def test_a_whole_feed_is_whole(feed: bytes) -> None:
-    require_whole(io.BytesIO(feed))
+    whole = io.BytesIO(feed)
+
+    require_whole(whole)
+
+    assert whole.read() == b""
 
 
 @pytest.mark.parametrize("feed", [b"", CSV.decode().encode("utf-16")[:-1], BROKEN, b"<html/>"])
