@@ -201,7 +201,9 @@ def test_a_stored_payload_means_what_it_meant(name, version):
 
 @pytest.mark.parametrize(("name", "version"), VERSIONS)
 def test_it_can_be_read_when_what_is_personal_was_erased(name, version):
-    decode(name=name, version=version, values=stored(name, version)["data"])
+    event = decode(name=name, version=version, values=stored(name, version)["data"])
+
+    assert type(event) is type(MEANING[name, version])
 
 
 @pytest.mark.parametrize(("name", "version"), [key for key in MEANING if EVENTS[key[0]].version == key[1]])

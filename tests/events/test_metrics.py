@@ -1,5 +1,6 @@
 import pytest
 from django.core.management import call_command
+from prometheus_client import REGISTRY
 
 from bookshelf_site.events import PermanentFailure, metrics
 from bookshelf_site.events.models import Receiver
@@ -62,6 +63,9 @@ def test_a_database_that_does_not_answer_is_a_figure_too(scrape):
 
 
 def test_where_the_library_is_missing_nothing_is_registered(monkeypatch):
+    registered = set(REGISTRY._collector_to_names)
     monkeypatch.setattr(metrics, "prometheus_client", None)
 
     metrics.register()
+
+    assert set(REGISTRY._collector_to_names) == registered

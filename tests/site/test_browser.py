@@ -1,5 +1,6 @@
 import pytest
 from django.contrib.auth import get_user_model
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -12,4 +13,4 @@ def test_staff_log_in_to_an_admin_that_needs_nobody_else(page):
     page.get_by_label("Password").fill("a long one for bea")
     page.get_by_role("button", name="Log in").click()
 
-    page.get_by_role("button", name="Log out").wait_for()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible(timeout=60_000)

@@ -17,7 +17,7 @@ from orders.models import Order
 from tests.conftest import ROOT
 from tests.given import a_book, an_order, stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.heavy("sqlite")]
 
 STORY = """\
 Adding book to catalog...
