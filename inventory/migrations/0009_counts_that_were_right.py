@@ -3,7 +3,7 @@ from django.db.models import F, Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("inventory", "0007_failed_mails")]
+    dependencies = [("inventory", "0008_links_asked_for")]
 
     operations = [
         migrations.RemoveConstraint(model_name="stockmovement", name="movement_fits_kind"),
