@@ -107,7 +107,8 @@ messages: .venv/installed-dev
 	@DEBUG=1 $(MANAGE) makemessages $(LANGUAGE)
 
 # Against floors taken in the same run; what takes long is asked for by itself: benchmarks/onix.py (a feed of 100,000
-# products) and benchmarks/lists.py (the admin's lists at 1,000,000 rows), each with --database and smaller numbers.
+# products), benchmarks/lists.py (the admin's lists at 1,000,000 rows) and benchmarks/guesses.py (what the time of an
+# answer tells of an order), each with --database and smaller numbers.
 bench: .venv/installed-dev
 	@$(BIN)/python benchmarks/run.py
 
