@@ -5,11 +5,17 @@ const isOn = () => localStorage.getItem(SWITCH) !== "off";
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || !isOn()) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  // In the box itself no search begins with it: it was pressed out of habit.
+  const isNew = event.target === box && box.selectionStart === 0 && box.selectionEnd === box.value.length;
+  if (!isNew && event.target.closest("input, textarea, select, [contenteditable]")) return;
   event.preventDefault();
   box.focus();
   box.select();
 });
+
+// What is scanned next takes the place of what was looked for before, instead of joining it.
+box.addEventListener("focus", () => box.select());
+if (document.activeElement === box) box.select();
 
 for (const choice of document.querySelectorAll("[data-search-key]")) {
   choice.closest("[hidden]").hidden = false;

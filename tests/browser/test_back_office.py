@@ -32,6 +32,17 @@ def test_on_the_start_page_a_scan_needs_no_key_before_it(bea):
     expect(bea.get_by_role("heading", level=1)).to_contain_text(f"Order {order.number}")
 
 
+def test_a_scan_takes_the_place_of_the_one_before(bea):
+    a_book("Pride and Prejudice", isbn=PRIDE, copies=5)
+
+    bea.goto("/admin/search/?q=9780141439587")
+    bea.keyboard.press("/")
+    bea.keyboard.type(PRIDE)
+    bea.keyboard.press("Enter")
+
+    expect(bea.get_by_role("heading", level=1)).to_contain_text("Pride and Prejudice")
+
+
 def test_the_key_writes_itself_where_something_is_written_and_can_be_switched_off(bea):
     bea.goto("/admin/search/?q=")
     bea.get_by_label("The key / leads to the search box").uncheck()
