@@ -161,7 +161,8 @@ def result_of(succeeded: list[str], done: str, refusals: list[str]) -> tuple[str
         return "".join(refusals) or f"{succeeded[0]}: {done}", level
     parts = [_("%(count)d %(done)s") % {"count": len(succeeded), "done": done}]
     if refusals:
-        parts.append(_("%(count)d refused: %(why)s") % {"count": len(refusals), "why": "; ".join(refusals)})
+        why = "; ".join([*(one.removesuffix(".") for one in refusals[:-1]), refusals[-1]])
+        parts.append(_("%(count)d refused: %(why)s") % {"count": len(refusals), "why": why})
     return ", ".join(parts), level
 
 

@@ -429,6 +429,19 @@ def test_one_refusal_stops_no_other_and_says_why(desk):
     assert LogEntry.objects.count() == 7
 
 
+def test_each_refusal_is_told_in_one_sentence_with_the_others(desk):
+    emma = a_book(copies=2)
+    orders = [an_order((emma, 1)), an_order((emma, 1))]
+
+    response = desk.post(LIST, {"action": "ship", "_selected_action": [order.pk for order in orders]}, follow=True)
+
+    why = "An order that is PENDING can't become SHIPPED; allowed from here: CONFIRMED, CANCELLED"
+    [told] = messages(response)
+    assert told.startswith("0 shipped, 2 refused: ")
+    assert told.count(why) == 2
+    assert ".;" not in told
+
+
 def test_an_order_that_waits_is_refused_for_what_it_waits_for(desk):
     emma = a_book("Emma", copies=1)
     ready, waits = confirmed(an_order((emma, 1))), a_waiting_order((emma, 2))
