@@ -72,7 +72,8 @@ def test_a_failure_is_answered_without_the_database(client, monkeypatch):
         raise OSError("the database is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(connections["default"]), "cursor", broken)
+        for door in ("cursor", "ensure_connection"):
+            patch.setattr(type(connections["default"]), door, broken)
         response = client.get(order_page)
 
     assert response.status_code == 500
