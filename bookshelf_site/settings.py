@@ -152,6 +152,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "bookshelf_site.middleware.HeadMiddleware",
     "bookshelf_site.middleware.ProbeMiddleware",
     "bookshelf_site.middleware.TrustedProxyMiddleware",
     "bookshelf_site.middleware.RequestContextMiddleware",

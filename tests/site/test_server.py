@@ -55,6 +55,24 @@ def test_a_body_that_is_too_long_to_be_passed_over_ends_the_connection_which_the
             assert (answer.status, answer.will_close) == (401, True)
 
 
+def test_head_is_answered_with_headers_alone_and_nothing_is_complained_of(start, port, tmp_path):
+    server = start()
+
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+        for path in ("/livez", "/", "/api/v1/openapi.json", "/api/v1/nowhere", "/static/admin/css/base.css"):
+            answers = []
+            for method in ("GET", "HEAD"):
+                client.request(method, path)
+                with client.getresponse() as answer:
+                    answers.append((answer.status, answer.headers["Content-Length"], answer.headers["Content-Type"]))
+                    assert bool(answer.read()) is (method == "GET"), path
+            assert answers[0] == answers[1], path
+
+    os.killpg(server.pid, signal.SIGINT)
+    server.wait(60)
+    assert "no-body" not in (tmp_path / "log").read_text()
+
+
 def test_a_server_that_is_set_up_wrongly_says_so_and_stops(port):
     environment = {**os.environ, "PORT": str(port), "SECRET_KEY": ""}
 
