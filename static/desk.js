@@ -15,7 +15,8 @@ document.addEventListener("keydown", (event) => {
 
 // What is scanned next takes the place of what was looked for before, instead of joining it.
 box.addEventListener("focus", () => box.select());
-if (document.activeElement === box) box.select();
+// Unless a fast scanner was there before this script.
+if (document.activeElement === box && box.value === box.defaultValue) box.select();
 
 for (const choice of document.querySelectorAll("[data-search-key]")) {
   choice.closest("[hidden]").hidden = false;
