@@ -39,6 +39,8 @@ def test_an_isbn_fills_and_checks_itself(bea):
     isbn.fill("")
     isbn.press_sequentially("9780141439687")
     expect(bea.get_by_text("Its check digit does not fit")).to_be_visible()
+    bea.set_viewport_size({"width": 1100, "height": 900})
+    assert bea.locator(".field-isbn").evaluate("(row) => row.scrollWidth <= row.clientWidth")
     isbn.fill("")
     scan(bea, f"{PERSUASION}51299")
 
