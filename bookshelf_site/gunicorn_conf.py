@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,6 +22,11 @@ except ImproperlyConfigured as refusal:
     sys.exit(2)
 
 
+MOST_PASSED_OVER: Final = 8 * 2**20
+SECONDS_TO_PASS_OVER: Final = 5
+"""How much of a body that the shop has refused unread is read to keep the connection, and for how long."""
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Ends in one way only: it accepts nothing more and finishes what it is at."""
 
@@ -32,9 +37,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGQUIT, self.handle_exit)
 
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:  # noqa: FBT001  # gunicorn's
+        """Pass over what the shop has left unread, such as the body of a request without a good key."""
+        # gunicorn gives up after 64 KiB, and closes what it said would be kept: the client's next request would fail
+        deadline = monotonic() + SECONDS_TO_PASS_OVER
+        return bool(conn.parser.finish_body(deadline=deadline, max_bytes=MOST_PASSED_OVER)) and keepalive
 
-MOST_PASSED_OVER: Final = 8 * 2**20
-"""How many bytes of a body that the shop has refused unread are read to keep the connection."""
 
 bind = [f"127.0.0.1:{settings.PORT}"]
 wsgi_app = "bookshelf_site.wsgi"
@@ -63,15 +71,6 @@ def pre_request(worker: Any, request: Any) -> None:
     length = headers.get("CONTENT-LENGTH", "0")
     if "TRANSFER-ENCODING" in headers or not length.isdigit() or int(length) > MOST_PASSED_OVER:
         request.force_close()
-
-
-def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
-    """Pass over what the shop has left unread, such as the body of a request without a good key."""
-    left = MOST_PASSED_OVER
-    with suppress(OSError):  # the client has gone
-        # gunicorn gives up after 64 KiB, and closes what it said would be kept: the client's next request would fail
-        while left > 0 and (passed := request.body.read(min(left, 2**16))):
-            left -= len(passed)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -4,7 +4,7 @@ import http.client
 import os
 import signal
 import subprocess
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -53,6 +53,18 @@ def test_a_body_that_is_too_long_to_be_passed_over_ends_the_connection_which_the
         client.endheaders()
         with client.getresponse() as answer:
             assert (answer.status, answer.will_close) == (401, True)
+
+
+def test_bodies_that_never_come_keep_nobody_waiting_for_ever(start, port):
+    start(WEB_CONCURRENCY="1")
+
+    with ExitStack() as held:
+        for _ in range(9):  # one more than there are threads
+            client = held.enter_context(closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)))
+            client.putrequest("POST", "/api/v1/books")
+            client.putheader("Content-Length", str(2**20))
+            client.endheaders()
+            assert held.enter_context(client.getresponse()).status == 401
 
 
 def test_head_is_answered_with_headers_alone_and_nothing_is_complained_of(start, port, tmp_path):
