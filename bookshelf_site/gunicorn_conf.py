@@ -54,6 +54,8 @@ threads = 8
 keepalive = 5
 timeout = 60
 graceful_timeout = 20
+# A thread that has its answer from the database shall not wait 5 ms, which is Python's habit, for one that computes.
+sys.setswitchinterval(0.0005)
 # X-Forwarded-* is the application's to judge (TRUSTED_PROXIES), never the server's.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}

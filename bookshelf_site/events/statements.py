@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from uuid import UUID, uuid4
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import ServerBindingCursor  # type: ignore[attr-defined]
-from django.db.models import Field, Model, QuerySet
+from django.db.models import BooleanField, CharField, Field, Model, QuerySet, TextField
 from django.db.models.query import get_related_populators  # type: ignore[attr-defined]  # the stubs lack it
 
 M = TypeVar("M", bound=Model)
@@ -103,7 +104,7 @@ class Compiled(Generic[M]):
         stand_ins = [self.stand_in() for _ in range(size)]
         places = {_key(key): place for place, key in enumerate(stand_ins)}
         query = self.query(stand_ins)
-        compiler = query.query.get_compiler(using=connection.alias)
+        compiler = query.query.get_compiler(using=DEFAULT_DB_ALIAS)
         statement, params = compiler.as_sql()
         columns = [column for column, _, _ in compiler.select]
         own = compiler.klass_info["select_fields"]
@@ -113,7 +114,7 @@ class Compiled(Generic[M]):
             locks=query.query.select_for_update,
             model=query.model,
             names=[columns[place].target.attname for place in own],
-            related=get_related_populators(compiler.klass_info, compiler.select, connection.alias),
+            related=get_related_populators(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS),
             annotations=compiler.annotation_col_map or {},
             compiler=compiler,
             converters=compiler.get_converters(columns),
@@ -135,7 +136,7 @@ class _Plan(NamedTuple):
     converters: dict[int, Any]
 
     def row(self, values: Sequence[Any]) -> Any:
-        row = self.model.from_db(connection.alias, self.names, values[: len(self.names)])
+        row = self.model.from_db(DEFAULT_DB_ALIAS, self.names, values[: len(self.names)])
         for populator in self.related:
             populator.populate(values, row)
         for name, place in self.annotations.items():
@@ -165,8 +166,17 @@ def _values(rows: Sequence[Model], fields: Fields, *, is_new: bool) -> list[Any]
     """What is written: row by row, or, of many, column by column."""
     # the connection itself: the proxy for it would look for it at each value
     here = connections[DEFAULT_DB_ALIAS]
-    columns = [[field.get_db_prep_save(field.pre_save(row, add=is_new), here) for row in rows] for field in fields]
+    columns = [_column(field, [field.pre_save(row, add=is_new) for row in rows], here) for field in fields]
     return columns if _are_many(len(rows)) else list(chain.from_iterable(zip(*columns, strict=True)))
+
+
+def _column(field: Field[Any, Any], values: Sequence[Any], here: BaseDatabaseWrapper) -> list[Any]:
+    """The values as the database takes them: the field is asked only where it would change one."""
+    as_they_are = _AS_THEY_ARE.get(type(field))
+    return [value if type(value) is as_they_are else field.get_db_prep_save(value, here) for value in values]
+
+
+_AS_THEY_ARE: Final = {CharField: str, TextField: str, BooleanField: bool}
 
 
 def _new_values(rows: Sequence[Model]) -> list[Any]:
@@ -175,7 +185,7 @@ def _new_values(rows: Sequence[Model]) -> list[Any]:
 
 def _saved(rows: Sequence[M]) -> list[M]:
     for row in rows:
-        row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001  # as Django documents for from_db
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001  # as Django documents for from_db
     return list(rows)
 
 

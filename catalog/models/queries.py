@@ -48,7 +48,7 @@ class BookQuerySet(AggregateQuerySet["Book"]):
 
     def by_isbn(self, isbns: Collection[str]) -> dict[str, Book]:
         """The books that have one of these ISBNs, by it."""
-        return {book.isbn: book for book in self.with_isbns(isbns) if book.isbn}
+        return {book.isbn: book for book in self.with_isbns(isbns) if book.isbn} if isbns else {}
 
     def search(self, text: str) -> Self:
         """Books with a word in title, author or ISBN that begins so, for every word typed; or whose ISBN this is.
