@@ -65,9 +65,9 @@ MUTATIONS: Final = (
         name="the fence: an acknowledgement asks for no attempt's number",
         edits=(
             Edit(
-                path=f"{CORE}delivery.py",
-                old="for delivery in group]).held(attempts=group[0].attempts)",
-                new="for delivery in group]).pending()",
+                path=f"{CORE}models.py",
+                old="AND attempts = %s AND id IN",
+                new="AND %s IS NOT NULL AND id IN",
             ),
         ),
         tests=("tests/events/test_delivery.py",),
@@ -188,6 +188,18 @@ MUTATIONS: Final = (
             ),
         ),
         tests=("tests/events/test_relay.py",),
+    ),
+    Mutation(
+        name="the wait of whoever wakes a receiver: what is just being emitted is owed to nobody",
+        edits=(
+            Edit(
+                path=f"{CORE}upkeep.py",
+                old="last = _last_event(DEFAULT_DB_ALIAS)",
+                new='last = Event.objects.aggregate(last=Max("pk"))["last"] or 0',
+            ),
+        ),
+        tests=("tests/events/test_sleep.py",),
+        databases=POSTGRESQL_ONLY,
     ),
 )
 
