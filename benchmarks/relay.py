@@ -108,8 +108,8 @@ ACKNOWLEDGE = """
 """
 NOTE = """
     INSERT INTO inventory_notification
-        (id, event_uid, kind, audience, order_id, message, channel, status, created_at)
-    VALUES (%s, %s, 'order_placed', 'customer', %s, 'It did', 'email', 'recorded', now())
+        (id, event_uid, kind, audience, order_id, message, channel, status, error, created_at)
+    VALUES (%s, %s, 'order_placed', 'customer', %s, 'It did', 'email', 'recorded', '', now())
 """
 
 
@@ -147,7 +147,7 @@ def settle_a_million() -> None:
 
 def unsettle() -> None:
     with transaction.atomic(), erasing(), connection.cursor() as cursor:
-        cursor.execute("TRUNCATE events_delivery, events_event")
+        cursor.execute("TRUNCATE events_delivery, events_event CASCADE")
     settle_a_million.cache_clear()
 
 
