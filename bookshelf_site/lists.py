@@ -7,18 +7,22 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 COUNTED: Final = 1_000
 """So many rows are counted and can be paged through; who wants to see others says which, by a search or a filter."""
 
+SEARCHED: Final = 200
+"""Of what a search finds: of a word that many rows have no index knows these in the list's order, they are read."""
 
-OFFERED: Final = 100
+OFFERED: Final = 40
 """Of so many rows one is chosen in a field that completes itself; who wants another types on."""
 
 
@@ -65,6 +69,14 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic to the c
         return rounded if rounded > self.most else None
 
 
+class SearchPaginator(BoundedPaginator):
+    """For lists in which something is looked for; who finds too much types on."""
+
+    @property
+    def most(self) -> int:
+        return SEARCHED
+
+
 class OfferingPaginator(BoundedPaginator):
     """For fields that complete what is typed: nobody pages far in those."""
 
@@ -80,11 +92,18 @@ def _quoted(model: type[Model], connection: Any) -> str:
 def bounded(model: type[Model], admin_class: type[admin.ModelAdmin[Any]]) -> dict[str, Any]:
     """What makes the list of a model a bounded one: options for `AdminSite.register`."""
     return {
-        "paginator": BoundedPaginator,
+        "get_paginator": _paginator,
         "show_full_result_count": False,
         "show_facets": admin.ShowFacets.NEVER,
         "sortable_by": [name for name in admin_class.list_display if _is_indexed(model, admin_class, name)],
     }
+
+
+def _paginator(
+    admin_class: admin.ModelAdmin[Any], request: HttpRequest, rows: Any, per_page: int, *more: Any, **options: Any
+) -> BoundedPaginator:
+    kind = SearchPaginator if request.GET.get(SEARCH_VAR, "").strip() else BoundedPaginator
+    return kind(rows, per_page, *more, **options)
 
 
 def _is_indexed(model: type[Model], admin_class: type[admin.ModelAdmin[Any]], column: Any) -> bool:

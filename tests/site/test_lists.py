@@ -134,6 +134,17 @@ def test_nothing_is_made_up_about_a_part_of_a_long_list(monkeypatch):
     assert BoundedPaginator(Book.objects.filter(title__startswith="Volume").order_by("title"), 2).num_pages == 3
 
 
+def test_of_what_a_search_finds_less_is_counted(owner, monkeypatch):
+    monkeypatch.setattr(lists, "SEARCHED", 60)
+    add_books(130)
+
+    page = owner.open("/admin/catalog/book/?q=volume")
+
+    assert "more than 60 books" in page.text
+    assert "130 books" in owner.open("/admin/catalog/book/").text
+    assert any("LIMIT 61" in sql for sql in asked(owner, "/admin/catalog/book/?q=volume") if "COUNT(" in sql)
+
+
 def test_a_number_is_rounded_to_what_is_known_of_it(monkeypatch):
     paginator = BoundedPaginator(Book.objects.order_by("title"), 50)
     paginator.seen = lists.COUNTED + 1
