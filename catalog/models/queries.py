@@ -55,12 +55,16 @@ class BookQuerySet(AggregateQuerySet["Book"]):
 
         Neither case nor accents count. Asks a sample of the catalogue at once how the search is best done.
         """
+        return self.filter(self.found_by(text))
+
+    def found_by(self, text: str, path: str = "") -> models.Q:
+        """That `search` finds a book; `path` leads to it from what is looked for, and is then read in its own order."""
         isbn = search_isbn(text)
         if isbn is not None:
-            return self.filter(isbn=isbn)
+            return models.Q((f"{path}isbn", isbn))
         if words := words_asked(text):
-            return self.filter(wanted(words, self.model.objects.using(self.db)).condition())
-        return self.none() if text.strip() else self
+            return wanted(words, self.model.objects.using(self.db)).condition(path)
+        return models.Q((f"{path}pk__in", [])) if text.strip() else models.Q()
 
     def bulk_update(self, objs: Iterable[Book], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         """As Django's; what is written is found by its new words."""

@@ -35,7 +35,7 @@ THRESHOLDS_SHOWN = 10
 def found_by_book(queryset: QuerySet[Any], lookup: str, text: str) -> QuerySet[Any]:
     """Rows of the books that the catalogue finds, so that a scan names the same book everywhere."""
     books: Any = StockItem._meta.get_field("book").related_model
-    return queryset.filter(**{f"{lookup}__in": books.objects.search(text)})
+    return queryset.filter(books.objects.found_by(text, f"{lookup}__"))
 
 
 class LevelFilter(admin.SimpleListFilter):
