@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from bookshelf_site.events.domain_event import EVENTS
-from bookshelf_site.events.models import Delivery, Event
+from bookshelf_site.events.models import Delivery, Event, Receiver
 from bookshelf_site.events.sequencer import sequence
 from inventory.models import Notification
 from orders.models import Order
@@ -83,9 +83,10 @@ def _orders_and_events() -> Iterator[str]:
 
 
 def _owed() -> Iterator[tuple[str, str]]:
-    """Each event with each of its receivers."""
+    """Each event with each of its receivers; what has slept all the time is owed nothing."""
+    asleep = set(Receiver.objects.filter(asleep=True).values_list("uid", flat=True))
     for uid, name in Event.objects.values_list("uid", "name"):
-        for receiver in EVENTS[name].signal.durable:
+        for receiver in EVENTS[name].signal.durable.keys() - asleep:
             yield receiver, str(uid)
 
 
