@@ -218,7 +218,8 @@ class Soak:
 
     def _stop(self, processes: list[ForkServerProcess]) -> None:
         for process in processes:
-            self._signal(process, signal.SIGTERM)
+            if process.is_alive():  # the last fault may have been its end
+                self._signal(process, signal.SIGTERM)
         for process in processes:
             process.join(SECONDS_TO_END)
 
