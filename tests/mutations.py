@@ -66,8 +66,8 @@ MUTATIONS: Final = (
         edits=(
             Edit(
                 path=f"{CORE}models.py",
-                old="AND attempts = %s AND id IN",
-                new="AND %s IS NOT NULL AND id IN",
+                old="AND attempts = %s AND id {among}",
+                new="AND %s IS NOT NULL AND id {among}",
             ),
         ),
         tests=("tests/events/test_delivery.py",),

@@ -12,6 +12,7 @@ from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from bookshelf_site.events import statements
 from bookshelf_site.events.context import current_actor, current_context
 from bookshelf_site.events.domain_event import EVENTS, DomainEvent, decode
 from bookshelf_site.events.failures import UnknownReceiver
@@ -200,15 +201,13 @@ class Delivery(models.Model):
     @staticmethod
     def acknowledge(keys: Sequence[int], *, attempts: int) -> int:
         """Settle those that are still held at this attempt; how many. In SQL: nothing else is run so often."""
-        marks = ", ".join(["%s"] * len(keys))
+        among, values = statements.among(keys)
         statement = (
-            "UPDATE events_delivery SET status = 'done', done_at = %s, last_error = '' "  # noqa: S608  # marks alone
-            f"WHERE status = 'pending' AND attempts = %s AND id IN ({marks})"
+            "UPDATE events_delivery SET status = 'done', done_at = %s, last_error = '' "  # noqa: S608  # a condition of ours
+            f"WHERE status = 'pending' AND attempts = %s AND id {among}"
         )
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [now, attempts, *keys])
-            return int(cursor.rowcount)
+        return statements.execute(statement, [now, attempts, *values])
 
     @property
     def durable(self) -> DurableReceiver:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -34,7 +33,7 @@ def insert(rows: Sequence[M]) -> list[M]:
     for some in _batches(rows):
         model = type(some[0])
         if model._meta.auto_field is None:
-            _execute(_insertion(model, len(some)), _new_values(some))
+            execute(_insertion(model, len(some)), _new_values(some))
         else:
             _insert_returning(some, _returning(model))
     return _saved(rows)
@@ -72,8 +71,15 @@ def update(rows: Sequence[Model], names: Iterable[str]) -> None:
     for some in _batches(rows):
         model = type(some[0])
         values = _values(some, (*_named(model, names), model._meta.pk), is_new=False)
-        if _execute(_change(model, names, len(some)), values) != len(some):
+        if execute(_change(model, names, len(some)), values) != len(some):
             raise DatabaseError(f"a row of {model._meta.label} that was to be changed is gone")
+
+
+def among(keys: Sequence[int]) -> tuple[str, list[Any]]:
+    """That a key is one of these, for a statement that is written by hand: to PostgreSQL one, however many they are."""
+    if connection.vendor == "postgresql":
+        return "= ANY(%s::bigint[])", [list(keys)]
+    return f"IN ({', '.join(['%s'] * len(keys))})", list(keys)
 
 
 class Compiled(Generic[M]):
@@ -166,14 +172,15 @@ def _values(rows: Sequence[Model], fields: Fields, *, is_new: bool) -> list[Any]
     """What is written: row by row, or, of many, column by column."""
     # the connection itself: the proxy for it would look for it at each value
     here = connections[DEFAULT_DB_ALIAS]
-    columns = [_column(field, [field.pre_save(row, add=is_new) for row in rows], here) for field in fields]
-    return columns if _are_many(len(rows)) else list(chain.from_iterable(zip(*columns, strict=True)))
+    if _are_many(len(rows)):
+        return [[_value(field, row, here, is_new=is_new) for row in rows] for field in fields]
+    return [_value(field, row, here, is_new=is_new) for row in rows for field in fields]
 
 
-def _column(field: Field[Any, Any], values: Sequence[Any], here: BaseDatabaseWrapper) -> list[Any]:
-    """The values as the database takes them: the field is asked only where it would change one."""
-    as_they_are = _AS_THEY_ARE.get(type(field))
-    return [value if type(value) is as_they_are else field.get_db_prep_save(value, here) for value in values]
+def _value(field: Field[Any, Any], row: Model, here: BaseDatabaseWrapper, *, is_new: bool) -> Any:
+    """As the database takes it: the field is asked only where it would change one."""
+    value = field.pre_save(row, is_new)
+    return value if type(value) is _AS_THEY_ARE.get(type(field)) else field.get_db_prep_save(value, here)
 
 
 _AS_THEY_ARE: Final = {CharField: str, TextField: str, BooleanField: bool}
@@ -210,7 +217,8 @@ def _cursor() -> Any:
     return here._prepare_cursor(_Planned(here.connection))  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _execute(statement: str, values: Sequence[Any]) -> int:
+def execute(statement: str, values: Sequence[Any]) -> int:
+    """A statement that is written by hand; how many rows it met."""
     with _cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)
