@@ -1,8 +1,5 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from threading import Event as Moment
 from threading import Thread
@@ -21,7 +18,6 @@ from catalog.services import withdraw
 from inventory.models import StockMovement
 from orders.models import Order
 from tests.given import a_book, stock
-from tests.plugins.server import ROOT
 from tests.racing import race
 
 EMMA = {"title": "Emma", "author": "Jane Austen", "price": {"amount": "12.99", "currency": "USD"}}
@@ -366,18 +362,15 @@ services.read_order = die
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("sabotage", "placed"), [(BEFORE_THE_COMMIT, 0), (AFTER_THE_COMMIT, 1)])
 def test_a_process_that_dies_before_it_answers_leaves_all_or_nothing_and_a_retry_is_right(
-    api, child_environment, sabotage, placed
+    api, nursery, tmp_path, sabotage, placed
 ):
     book = a_book(copies=5)
     secret = api.defaults["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
     body = json.dumps(of_order(book, 2))
 
-    child = subprocess.run(
-        [sys.executable, "-c", KILLED.format(sabotage=sabotage), secret, body],
-        cwd=ROOT,
-        env=child_environment | {"DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]},
-        timeout=180,
-    )
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED.format(sabotage=sabotage))
+    child = nursery().run(str(program), secret, body)
     left = Order.objects.count()
     response = api.post("/orders", body, headers=keyed())
 

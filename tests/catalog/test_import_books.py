@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -11,7 +9,6 @@ from django.core.management import CommandError, call_command
 from bookshelf_site.events.models import Event
 from catalog.models import Book
 from tests.catalog.feeds.onix import message, product
-from tests.conftest import ROOT
 from tests.given import raised, stock, usd
 from tests.plugins.nursery import Nursery
 
@@ -250,13 +247,12 @@ def test_what_stands_before_the_place_is_taken_over_if_somebody_says_so(broken: 
     assert Book.objects.get().title == "Emma"
 
 
-def test_a_feed_may_come_through_a_pipe(child_environment: dict[str, str]) -> None:
-    ran = subprocess.run(
-        [sys.executable, "manage.py", "import_books", "/dev/stdin"],
-        cwd=ROOT, env=child_environment, input=FEED, capture_output=True, text=True, timeout=180,
-    )  # fmt: skip
+def test_a_feed_may_come_through_a_pipe(nursery: Callable[..., Nursery]) -> None:
+    reader = nursery().start("manage.py", "import_books", "/dev/stdin")
+    with reader.stdin as pipe:
+        pipe.write(FEED)
 
-    assert (ran.returncode, ran.stdout) == (0, "3 read, 2 added, 0 updated, 0 unchanged, 1 rejected\n")
+    assert (reader.wait(180), reader.stdout.read()) == (0, "3 read, 2 added, 0 updated, 0 unchanged, 1 rejected\n")
 
 
 def test_its_exit_codes_are_those_of_every_command(nursery: Callable[..., Nursery], feed: Path) -> None:

@@ -1,8 +1,5 @@
 import io
 import itertools
-import signal
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from decimal import Decimal
@@ -437,12 +434,11 @@ def test_files_that_nobody_said_yes_to_are_forgotten():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_relay_loses_nothing_and_repeats_nothing(child_environment):
+def test_a_killed_relay_loses_nothing_and_repeats_nothing(nursery):
     books = 5_000 if IS_THOROUGH else 1_200
     feed = worked(an_import(a_long_feed(books), opening_stock=1))
     imports.apply(feed_id=feed.pk)
-    command = [sys.executable, "manage.py", "relay"]
-    first = subprocess.Popen(command, env=child_environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = nursery().start("manage.py", "relay")
 
     def read():
         feed.refresh_from_db()
@@ -451,8 +447,7 @@ def test_a_killed_relay_loses_nothing_and_repeats_nothing(child_environment):
     try:
         wait_until(lambda: read() > 0)
     finally:
-        first.send_signal(signal.SIGKILL)
-        first.wait()
+        first.end()
     lost(feed)
     FeedImport.objects.filter(pk=feed.pk, status="done").update(held_until=None)
     feed = worked(feed)

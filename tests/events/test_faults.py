@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,6 @@ from django.db.models import F
 
 from bookshelf_site.access.services import create_api_key
 from bookshelf_site.events.models import Delivery, Event
-from tests.conftest import ROOT
 from tests.events import crowd
 from tests.events.happenings import Rang, assert_nothing_lost_nothing_twice, change_and_emit, changes, effects, ring
 from tests.events.wire import Cut, wire
@@ -39,35 +37,26 @@ def only_postgresql():
         pytest.skip("SQLite is no server: it has no connection to lose, and a frozen writer keeps everybody waiting")
 
 
-class Child(subprocess.Popen[str]):
-    errors: Path
+@pytest.fixture
+def begin(nursery, tmp_path):
+    """`begin("worker", "first 1", "--once", DATABASE_URL=…)`: the process."""
+
+    def begin(module, *arguments, **environment):
+        with (tmp_path / "errors").open("ab") as errors:
+            return nursery(**environment).start(f"tests.events.{module}", *arguments, errors=errors)
+
+    return begin
 
 
 @pytest.fixture
-def begin(child_environment, tmp_path):
-    """`begin("worker", "first 1", "--once", DATABASE_URL=…)`: the process."""
-    children: list[Child] = []
+def ends(tmp_path):
+    """Its exit code, and what all of them have complained of."""
 
-    def begin(module, *arguments, **environment):
-        errors = tmp_path / f"errors-{len(children)}"
-        with errors.open("wb") as complaints:  # a file: nobody has to read it while they run
-            child = Child(
-                [sys.executable, "-W", "error", "-m", f"tests.events.{module}", *arguments],
-                cwd=ROOT,
-                env={**child_environment, **environment},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                text=True,
-            )
-        child.errors = errors
-        children.append(child)
-        return child
+    def ends(child):
+        child.stdin.close()
+        return child.wait(180), (tmp_path / "errors").read_text()
 
-    yield begin
-    for child in children:
-        child.kill()
-        child.communicate()
+    return ends
 
 
 @pytest.fixture
@@ -80,12 +69,6 @@ def owed_to_relays(connect, settings):
             connect(Rang, name, alone=name == "tests.alone", external=name == "tests.external")
 
     return owe
-
-
-def ends(process):
-    """Its exit code, and what it complained of."""
-    process.communicate(timeout=180)
-    return process.returncode, process.errors.read_text()
 
 
 def comes_to(worker, point):
@@ -102,7 +85,7 @@ def goes_on(worker):
 SHOP = ("tests.first", "tests.shares", "tests.alone")
 
 
-def test_a_commit_that_the_server_never_heard_leaves_nothing(only_postgresql, begin):
+def test_a_commit_that_the_server_never_heard_leaves_nothing(only_postgresql, begin, ends):
     with wire({1: Cut.BEFORE_IT_IS_HEARD}) as cut:
         code, error = ends(begin("child", "shop", DATABASE_URL=cut.url))
 
@@ -114,7 +97,7 @@ def test_a_commit_that_the_server_never_heard_leaves_nothing(only_postgresql, be
     assert not Delivery.objects.exists()
 
 
-def test_a_commit_whose_answer_was_lost_has_happened_and_a_relay_tells_everybody(only_postgresql, begin):
+def test_a_commit_whose_answer_was_lost_has_happened_and_a_relay_tells_everybody(only_postgresql, begin, ends):
     with wire({1: Cut.BEFORE_IT_IS_ANSWERED}) as cut:
         code, error = ends(begin("child", "shop", DATABASE_URL=cut.url))
     assert code == 1
@@ -127,7 +110,7 @@ def test_a_commit_whose_answer_was_lost_has_happened_and_a_relay_tells_everybody
     assert_nothing_lost_nothing_twice(*SHOP)
 
 
-def test_a_relay_whose_commits_are_cut_off_repeats_nothing_and_goes_on(only_postgresql, begin, owed_to_relays):
+def test_a_relay_whose_commits_are_cut_off_repeats_nothing_and_goes_on(only_postgresql, begin, owed_to_relays, ends):
     """Its claims and its receivers' effects, each unheard and unanswered."""
     owed_to_relays("tests.first", "tests.alone")
     ring(*range(4))
@@ -186,7 +169,7 @@ def end_whoever_is_committing():
     assert ended == [(True,)]
 
 
-def test_a_session_that_is_ended_in_the_middle_of_its_commit_leaves_nothing(begin, gate):
+def test_a_session_that_is_ended_in_the_middle_of_its_commit_leaves_nothing(begin, gate, ends):
     gate("tests_change")
     shop = begin("child", "shop")
 
@@ -200,7 +183,7 @@ def test_a_session_that_is_ended_in_the_middle_of_its_commit_leaves_nothing(begi
     assert not Event.objects.exists()
 
 
-def test_a_relay_whose_session_is_ended_in_the_middle_of_a_commit_tries_again(begin, gate, owed_to_relays):
+def test_a_relay_whose_session_is_ended_in_the_middle_of_a_commit_tries_again(begin, gate, owed_to_relays, ends):
     owed_to_relays("tests.first")
     ring(1)
     gate("tests_effect")
@@ -220,7 +203,7 @@ def test_a_relay_whose_session_is_ended_in_the_middle_of_a_commit_tries_again(be
 
 
 def test_a_worker_that_was_frozen_inside_a_transaction_past_its_lease_has_no_effect(
-    only_postgresql, begin, child_environment, owed_to_relays
+    only_postgresql, begin, child_environment, owed_to_relays, ends
 ):
     owed_to_relays("tests.alone")
     ring(1, 2)
@@ -240,7 +223,7 @@ def test_a_worker_that_was_frozen_inside_a_transaction_past_its_lease_has_no_eff
     assert_nothing_lost_nothing_twice("tests.alone")
 
 
-def test_a_worker_that_was_frozen_while_it_talked_to_the_outside_records_no_second_outcome(begin, owed_to_relays):
+def test_a_worker_that_was_frozen_while_it_talked_to_the_outside_records_no_second_outcome(begin, owed_to_relays, ends):
     owed_to_relays("tests.external")
     ring(1, 2)
     frozen = begin("worker", "external 1")
@@ -260,7 +243,9 @@ def test_a_worker_that_was_frozen_while_it_talked_to_the_outside_records_no_seco
 # Much at once
 
 
-def test_a_thousand_that_were_owed_for_an_hour_are_delivered_by_two_relays_at_the_first_attempt(begin, owed_to_relays):
+def test_a_thousand_that_were_owed_for_an_hour_are_delivered_by_two_relays_at_the_first_attempt(
+    begin, owed_to_relays, ends
+):
     owed_to_relays("tests.first")
     with transaction.atomic():
         for number in range(1000):
@@ -321,11 +306,10 @@ def own_server(only_postgresql):
         server.stop()
 
 
-def test_a_relay_goes_on_after_its_database_crashed_and_came_back(begin, own_server):
+def test_a_relay_goes_on_after_its_database_crashed_and_came_back(nursery, begin, own_server, ends):
     url = own_server.url.removesuffix("bookshelf") + "postgres"
     here = {"DATABASE_URL": url, "EVENTS_ENGINE": "relay"}
-    migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-    subprocess.run(migrate, cwd=ROOT, env={**os.environ, **here}, check=True, timeout=180)
+    assert nursery(**here).run("manage.py", "migrate", "--verbosity=0").returncode == 0
     assert ends(begin("worker", "ring", "300", **here)) == (0, "")
     relay = begin("worker", "first 70", **here)
     comes_to(relay, "first 70")

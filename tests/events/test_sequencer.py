@@ -1,8 +1,5 @@
 """One order of all that happened: nothing behind what was seen, no effect before its cause, whatever commits late."""
 
-import signal
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +13,6 @@ from bookshelf_site.events.models import Event
 from bookshelf_site.events.outbox import emit
 from bookshelf_site.events.relay import Relay
 from bookshelf_site.events.sequencer import last_position, sequence
-from tests.conftest import ROOT
 from tests.events.happenings import Echoed, Rang, ring
 from tests.plugins.server import wait_until
 from tests.racing import race, run
@@ -395,19 +391,13 @@ sequence()
 """
 
 
-def test_a_sequencer_that_is_killed_before_its_commit_has_numbered_nothing(child_environment):
+def test_a_sequencer_that_is_killed_before_its_commit_has_numbered_nothing(nursery, tmp_path):
     ring(1, 2)
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SEQUENCER],
-        cwd=ROOT,
-        env=child_environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "about to commit\n"
-        child.send_signal(signal.SIGKILL)
+    program = tmp_path / "sequencer.py"
+    program.write_text(SEQUENCER)
+    child = nursery().start(str(program))
+    assert child.stdout.readline() == "about to commit\n"
+    child.end()
     assert positions() == [None, None]
 
     # the server may take a moment to notice that the one who holds the lock is gone

@@ -58,7 +58,9 @@ class PostgresFromWheel:
         self.home = home
         self.data = home / "data"
         self.account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        self.programs = self._programs()
+        if self.account:
+            os.chown(home, self.account.pw_uid, self.account.pw_gid)
+        self.programs: Path = server.programs if server else self._programs()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -104,14 +106,13 @@ class PostgresFromWheel:
             raise pytest.UsageError("PostgreSQL's wheel is not installed: run `make test`, or set DATABASE_URL.")
         package = Path(found.origin).parent
         if self.account:
-            package = self._copied_for(self.account, package)
+            package = self._copied(package)
         return package / INSTALLED / "bin"
 
-    def _copied_for(self, account: pwd.struct_passwd, package: Path) -> Path:
+    def _copied(self, package: Path) -> Path:
         # PostgreSQL refuses to run as root, and nobody may not look into root's virtual environment.
         for part in [*package.parent.glob(f"{package.name}.libs"), package / INSTALLED]:
             shutil.copytree(part, self.home / "wheel" / part.relative_to(package.parent), symlinks=True)
-        os.chown(self.home, account.pw_uid, account.pw_gid)
         return self.home / "wheel" / package.name
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:

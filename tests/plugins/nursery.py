@@ -16,11 +16,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Final
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+MOST: Final = 4
+"""So many are kept for the next test: each holds a hundred megabytes."""
 Environment = frozenset[tuple[str, str]]
 
 
@@ -78,10 +80,11 @@ class Nursery:
         theirs.close()
         self.children: list[Child] = []
 
-    def start(self, *command: str) -> TalkingChild:
+    def start(self, *command: str, errors: IO[Any] | None = None) -> TalkingChild:
+        """What it complains of goes to the file `errors`, if there is one."""
         stdin, write = os.pipe()
         read, stdout = os.pipe()
-        news = self._order(command, stdin, stdout, os.dup(2))
+        news = self._order(command, stdin, stdout, os.dup(errors.fileno() if errors else 2))
         child = TalkingChild(news, os.fdopen(write, "w"), os.fdopen(read))
         self.children.append(child)
         return child
@@ -132,10 +135,11 @@ def nursery(
         wanted = child_environment | environment
         wanted.pop("PYTEST_CURRENT_TEST", None)
         key = frozenset(wanted.items())
-        if key not in _nurseries:
-            _nurseries[key] = Nursery(key)
+        _nurseries[key] = _nurseries.pop(key) if key in _nurseries else Nursery(key)
         return _nurseries[key]
 
     yield for_children_with
     for one in _nurseries.values():
         one.clear()
+    while len(_nurseries) > MOST:
+        _nurseries.pop(next(iter(_nurseries))).close()

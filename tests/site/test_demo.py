@@ -16,6 +16,7 @@ from catalog.models import Book
 from orders.models import Order
 from tests.conftest import ROOT
 from tests.given import a_book, an_order, stock
+from tests.plugins.nursery import Nursery
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.heavy("sqlite")]
 
@@ -38,18 +39,8 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def run(child_environment: dict[str, str]) -> Run:
-    def run(*arguments: str, **environment: str) -> Ran:
-        return subprocess.run(
-            [sys.executable, "manage.py", "demo", *arguments],
-            cwd=ROOT,
-            env=child_environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
-
-    return run
+def run(nursery: Callable[..., Nursery]) -> Run:
+    return lambda *arguments, **environment: nursery(**environment).run("manage.py", "demo", *arguments)
 
 
 def databases() -> set[str]:

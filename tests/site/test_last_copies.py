@@ -1,8 +1,6 @@
 """Many programs at once, over HTTP, on a server of several processes: no copy is sold twice, nobody waits for ever."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +12,6 @@ import pytest
 from orders.models import Order
 from tests.effort import IS_THOROUGH
 from tests.given import a_book, books, stock
-from tests.plugins.server import ROOT
 
 pytestmark = pytest.mark.heavy("postgresql")
 
@@ -23,12 +20,8 @@ ORDERS, SHOPPERS = (1_000 if IS_THOROUGH else 80), 16
 
 
 @pytest.fixture
-def manage(child_environment):
-    def manage(*arguments):
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=child_environment, capture_output=True, text=True, timeout=180)
-
-    return manage
+def manage(nursery):
+    return lambda *arguments: nursery().run("manage.py", *arguments)
 
 
 @pytest.fixture

@@ -2,15 +2,11 @@
 
 import http.client
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from stdnum import ean
-
-from tests.plugins.server import ROOT
 
 pytestmark = pytest.mark.heavy("postgresql")
 
@@ -20,12 +16,8 @@ BUYERS = 8
 
 
 @pytest.fixture
-def manage(child_environment):
-    def manage(*arguments):
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=child_environment, capture_output=True, text=True, timeout=180)
-
-    return manage
+def manage(nursery):
+    return lambda *arguments: nursery().run("manage.py", *arguments)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Senders in processes of their own, killed while a message is on its way, or several at once."""
 
 import signal
-import subprocess
-import sys
 
 import pytest
 from django.utils import timezone
@@ -11,7 +9,6 @@ from bookshelf_site.events.models import Delivery
 from bookshelf_site.events.relay import Relay
 from bookshelf_site.webhooks.models import SENDER, Attempt, Webhook
 from bookshelf_site.webhooks.services import add_webhook
-from tests.conftest import ROOT
 from tests.given import a_book
 from tests.racing import race
 from tests.webhooks.conftest import secret_of
@@ -21,19 +18,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def start_relay(child_environment):
-    relays = []
-
-    def start(*options):
-        command = [sys.executable, "-W", "error", "manage.py", "relay", *options]
-        environment = {**child_environment, "WEBHOOKS_ALLOW_PRIVATE": "1"}
-        relays.append(subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True))
-        return relays[-1]
-
-    yield start
-    for relay in relays:
-        relay.kill()
-        relay.wait()
+def start_relay(nursery):
+    return lambda *options: nursery(WEBHOOKS_ALLOW_PRIVATE="1").start("manage.py", "relay", *options)
 
 
 def test_killed_while_a_message_is_on_its_way_it_comes_again_with_its_id(listener, start_relay):
