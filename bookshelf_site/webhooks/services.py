@@ -89,6 +89,12 @@ def rest_without_webhooks() -> None:
     put_to_sleep(FAN_OUT, when=lambda: not Webhook.objects.exists())
 
 
+def wake_for_webhooks() -> None:
+    """A first webhook that was added by a process of before it slept, in a rolling deploy, has woken nobody."""
+    if Webhook.objects.exists():
+        wake_up(FAN_OUT)
+
+
 @unit_of_work
 def rotate_secret(*, webhook_id: UUID) -> Webhook:
     """Give it a new secret; for a day each message is signed with the old one too."""

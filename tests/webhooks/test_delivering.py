@@ -28,6 +28,7 @@ from bookshelf_site.webhooks.services import (
     remove_webhook,
     resend,
     rotate_secret,
+    wake_for_webhooks,
 )
 from catalog.services import withdraw
 from inventory.models import Notification
@@ -219,6 +220,24 @@ def test_the_migration_finds_out_whether_there_is_one(listener):
     add_webhook(url=listener.url, event_types=["*"])
     after_migrate(using="default")
     assert not Receiver.objects.get(uid=FAN_OUT).asleep
+
+
+def test_a_relay_wakes_what_a_process_of_before_has_left_asleep(listener):
+    add_webhook(url=listener.url, event_types=["*"])
+    Receiver.objects.filter(uid=FAN_OUT).update(asleep=True)
+
+    wake_for_webhooks()
+    a_book(copies=1)
+
+    assert to_fan_out()[-1] == "catalog.book_added"
+
+
+def test_a_relay_wakes_nobody_while_there_is_no_webhook():
+    after_migrate(using="default")
+
+    wake_for_webhooks()
+
+    assert Receiver.objects.get(uid=FAN_OUT).asleep
 
 
 def test_nothing_is_owed_before_what_happened_to_the_same_thing_earlier(listener, told):
