@@ -177,7 +177,7 @@ class KeptAnswer(models.Model):
     """What a POST with an `Idempotency-Key` has made, so that the same request again makes nothing more."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="kept_answers")
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="kept_answers", db_index=False)
     request = models.CharField(max_length=200, help_text="method and path")
     idempotency_key = models.CharField(max_length=IDEMPOTENCY_KEY_LENGTH)
     body_hash = models.CharField(max_length=64)

@@ -150,7 +150,9 @@ class Delivery(models.Model):
         DONE = "done"
         DEAD = "dead"
 
-    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="deliveries", editable=False)
+    event = models.ForeignKey(
+        Event, on_delete=models.PROTECT, related_name="deliveries", editable=False, db_index=False
+    )
     receiver = models.CharField(max_length=100, editable=False)
     target = models.CharField(max_length=100, default="", editable=False)
     stream = models.CharField(

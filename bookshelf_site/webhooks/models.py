@@ -261,7 +261,9 @@ class Attempt(models.Model):
     """One POST of a message, and what came of it."""
 
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="attempts", editable=False)
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="webhook_attempts", editable=False)
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="webhook_attempts", editable=False, db_index=False
+    )
     number = models.PositiveIntegerField(editable=False)
     at = models.DateTimeField(editable=False)
     duration_ms = models.PositiveIntegerField(editable=False)

@@ -43,7 +43,9 @@ class StockMovement(models.Model):
         RETURNED = "returned"
 
     id = models.BigAutoField(primary_key=True)
-    item = models.ForeignKey("inventory.StockItem", on_delete=models.PROTECT, related_name="movements", editable=False)
+    item = models.ForeignKey(
+        "inventory.StockItem", on_delete=models.PROTECT, related_name="movements", editable=False, db_index=False
+    )
     kind = models.CharField(max_length=11, choices=Kind, editable=False)
     on_hand_change = models.IntegerField(editable=False)
     allocated_change = models.IntegerField(editable=False)

@@ -20,7 +20,9 @@ class OrderLine(models.Model):
     """So many copies of a book, with its title and price as they were when the order was placed."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="lines", editable=False)
+    order = models.ForeignKey(
+        "orders.Order", on_delete=models.CASCADE, related_name="lines", editable=False, db_index=False
+    )
     book = models.ForeignKey("catalog.Book", on_delete=models.PROTECT, related_name="order_lines", editable=False)
     title = models.CharField(max_length=200, editable=False)
     isbn = models.CharField("ISBN", max_length=13, blank=True, editable=False)
