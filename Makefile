@@ -57,6 +57,8 @@ demo: .venv/installed var/secret_key
 # The proof
 
 # The whole suite twice, side by side, for each waits often enough; the second one's report follows the first one's.
+# What it starts is compiled once, not by each of its processes, whatever the environment says.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed-dev
 	@report=$$(mktemp); \
 	$(BIN)/python -m pytest --database=postgresql >"$$report" 2>&1 & postgresql=$$!; \

@@ -7,7 +7,7 @@ from django.utils import timezone
 from bookshelf_site.access.models import ApiKey
 from bookshelf_site.access.services import create_api_key, revoke_api_key
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 LIST = "/admin/access/apikey/"
 

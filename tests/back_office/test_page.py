@@ -8,7 +8,7 @@ from bookshelf_site.desk import figures
 from catalog.services import reprice
 from tests.given import a_book, an_order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 HOME = "/admin/"
 

@@ -13,7 +13,7 @@ from catalog.models import Book, BookDetails
 from orders.services import cancel_order
 from tests.given import a_waiting_order, an_order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 ADD = "/admin/catalog/book/add/"
 LIST = "/admin/catalog/book/"

@@ -12,7 +12,7 @@ from catalog.models import Book, FeedImport
 from tests.desk import Page
 from tests.given import a_book, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 ADD = "/admin/catalog/feedimport/add/"
 LIST = "/admin/catalog/feedimport/"

@@ -13,7 +13,7 @@ from bookshelf_site.events.outbox import emit
 from bookshelf_site.events.upkeep import note_receivers
 from tests.events.happenings import Rang, Whispered, ring
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ledger")]
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite"), pytest.mark.usefixtures("ledger")]
 VIEW = ("view_event", "view_delivery")
 DELIVERIES = "admin:events_delivery_changelist"
 EVENTS = "admin:events_event_changelist"

@@ -6,7 +6,7 @@ from inventory.services import receive_copies
 from orders.services import confirm_order, ship_order
 from tests.given import a_book, a_waiting_order, an_order, books, ledger, promised, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 LIST = "/admin/inventory/stockitem/"
 TASKS = ["receive", "count", "adjust", "take_back", "threshold"]

@@ -10,7 +10,7 @@ from inventory.tally import Scan
 from tests.desk import Page
 from tests.given import a_book, a_waiting_order, an_order, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 LIST = "/admin/inventory/stockitem/"
 STOCKTAKE = f"{LIST}stocktake/"

@@ -10,7 +10,7 @@ from orders import services
 from orders.models import Contact, Order
 from tests.given import a_book, a_waiting_order, an_order, books, promised, raised, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 LIST = "/admin/orders/order/"
 ADD = "/admin/orders/order/add/"

@@ -12,7 +12,7 @@ from orders import services
 from orders.models import Contact
 from tests.given import a_book, an_order, lines
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 LIST = "/admin/inventory/notification/"
 
 

@@ -12,7 +12,7 @@ from orders.admin.printing import pick_list
 from orders.models import Contact, Order
 from tests.given import a_book, a_waiting_order, an_order, books, lines
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 LIST = "/admin/orders/order/"
 BEN = Contact(

@@ -10,7 +10,7 @@ from orders.models import Contact, Order
 from tests.desk import Page
 from tests.given import a_book, a_waiting_order, an_order, books
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 BEN = Contact(
     customer_name="Ben Okafor",

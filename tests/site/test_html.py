@@ -12,6 +12,8 @@ from django.test import Client
 
 from tests import states
 
+pytestmark = pytest.mark.heavy("sqlite")
+
 LANGUAGES = [code for code, _ in settings.LANGUAGES]
 OWN_SCRIPT = '<script type="module" src="/static/status.js"></script>'
 

@@ -14,7 +14,7 @@ from bookshelf_site.webhooks.services import add_webhook
 from orders.services import confirm_order, ship_order
 from tests.given import a_book, an_order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 OPERATIONS = [
     (method, path, operation)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.plugins.server import COMMAND, ROOT, answered, wait_until
 
+pytestmark = pytest.mark.heavy("postgresql")
+
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_server_gets_ready_and_ends_cleanly_on_ctrl_c(start, port, tmp_path, workers):

@@ -12,9 +12,11 @@ from django.utils import timezone
 from bookshelf_site import pages
 from catalog.models import Book, BookDetails
 from catalog.services import add_to_catalog, withdraw
+from tests.effort import IS_THOROUGH
 
 WRITERS = 8
 LONGEST = 0.4
+SECONDS = 4 if IS_THOROUGH else 2
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -97,7 +99,7 @@ def test_who_follows_the_changes_misses_none(api, shelf, monkeypatch):
             url = page["next"]
         return since
 
-    until = time.monotonic() + 4
+    until = time.monotonic() + SECONDS
     with Writers(moving):
         while time.monotonic() < until:
             since = follow(since)

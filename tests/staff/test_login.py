@@ -13,6 +13,8 @@ from bookshelf_site.staff.models import FailedLogin
 from tests.desk import Desk
 from tests.racing import outcomes, race
 
+pytestmark = pytest.mark.heavy("sqlite")
+
 LOGIN = "/admin/login/"
 PASSWORD = "correct horse battery"
 
@@ -138,6 +140,7 @@ def test_no_password_is_kept(ann):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.heavy("sqlite", "postgresql")
 def test_tries_at_once_are_all_counted():
     User.objects.create_user("ann", password=PASSWORD, is_staff=True)
 

@@ -10,7 +10,7 @@ from bookshelf_site.staff.errors import NoManagerLeft
 from tests.desk import Desk
 from tests.racing import outcomes, race
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 
 def group(name):
@@ -201,6 +201,7 @@ def test_no_user_is_deleted(desk):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.heavy("sqlite", "postgresql")
 def test_of_the_last_two_who_go_at_once_one_stays():
     two = [member("first", "Manager"), member("second", "Manager")]
 
@@ -215,6 +216,7 @@ def test_of_the_last_two_who_go_at_once_one_stays():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.heavy("sqlite", "postgresql")
 def test_what_is_refused_is_rolled_back():
     last = member("last", "Manager")
 

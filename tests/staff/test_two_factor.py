@@ -18,6 +18,8 @@ from bookshelf_site.staff.errors import WrongCode
 from tests.desk import Desk, Page
 from tests.racing import outcomes, race
 
+pytestmark = pytest.mark.heavy("sqlite")
+
 LOGIN, CODE, PAGE = "/admin/login/", "/admin/login/code/", "/admin/two-factor/"
 PASSWORD = "correct horse battery"
 
@@ -125,6 +127,7 @@ def test_a_code_is_good_for_one_time_only(ann, codes):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.heavy("sqlite", "postgresql")
 def test_of_two_who_send_one_code_at_once_one_gets_in():
     ann = User.objects.create_user("ann", password=PASSWORD, is_staff=True)
     with time_machine.travel(timezone.now() - timedelta(minutes=5)):

@@ -9,7 +9,7 @@ from tests.given import a_book
 from tests.webhooks.conftest import secret_of
 from tests.webhooks.listening import answering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 LIST = "/admin/webhooks/webhook/"
 
 

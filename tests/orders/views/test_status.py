@@ -15,7 +15,7 @@ from tests import states
 from tests.desk import Page
 from tests.given import a_book, a_waiting_order, an_order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.heavy("sqlite")]
 
 
 @pytest.fixture
