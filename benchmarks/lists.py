@@ -1,6 +1,6 @@
 """Each list of the admin in a shop of 1,000,000 books and orders, against the same list in a shop of 1,000.
 
-    .venv/bin/python benchmarks/lists.py [--rows 1000000] [--database postgresql|sqlite]
+    .venv/bin/python benchmarks/lists.py [--rows 1000000] [--database postgresql|sqlite] [--pages stock]
 
 Measured is the whole answer, made in the process, as the median of several; in two processes that take turns. Target:
 1.5 times the short list's time, at most.
@@ -64,11 +64,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rows", type=int, default=1_000_000)
     arguments.add_argument("--database", choices=["postgresql", "sqlite"], action="append")
+    arguments.add_argument("--pages", default="", help="those only whose name has these words in it")
     given = arguments.parse_args()
+    pages = {path: what for path, what in PAGES.items() if given.pages in what}
     with tempfile.TemporaryDirectory(prefix="bookshelf-lists-") as folder:
         for database in given.database or ["postgresql", "sqlite"]:
             with two_databases(database, Path(folder) / database) as (short, long):
-                measure(database, Shop(short, FEW), Shop(long, given.rows))
+                measure(database, pages, Shop(short, FEW), Shop(long, given.rows))
 
 
 class Shop:
@@ -99,9 +101,9 @@ class Shop:
         self.process.communicate()
 
 
-def measure(database: str, short: Shop, long: Shop) -> None:
+def measure(database: str, pages: dict[str, str], short: Shop, long: Shop) -> None:
     try:
-        for path, what in PAGES.items():
+        for path, what in pages.items():
             rounds = [(short.ask(path), long.ask(path)) for _ in range(ROUNDS + 1)][1:]
             few, many = (median(round_[place] for round_ in rounds) for place in (0, 1))
             ratio = many / few
