@@ -2,8 +2,8 @@
 
 A row's words are kept with it, folded: without case, accents and apostrophes. From them the database itself keeps
 an index (PostgreSQL a generated `tsvector`, SQLite a table of FTS5). An index is quick for words that few rows have;
-for one that every second row has, the list is quicker read in its order until the page is full. So a sample of the
-rows is asked first which words are common.
+for one that every second row has, the list is quicker read in its order until the page is full. So samples of the
+rows are asked first which words are common.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final, cast
 
 from django.apps import AppConfig
 from django.db import connections, models, transaction
@@ -20,7 +20,7 @@ from django.db.models import Count, Func, Lookup, Q, QuerySet, Subquery
 
 SAMPLE: Final = 600
 COMMON: Final = 5
-"""In how many rows of the sample a word is common: about where reading the list begins to be quicker."""
+"""In how many rows of a sample a word is common: about where reading the list begins to be quicker."""
 MOST_WORDS: Final = 30
 LONGEST: Final = 200
 
@@ -75,6 +75,9 @@ def _parts(chunk: str) -> list[str]:
 
 class WordsField(models.TextField):  # type: ignore[type-arg]  # generic to the checker only
     """The words of a row, called `words` and written whenever the row is; each model says what they are."""
+
+    listed_by: ClassVar[tuple[str, ...]] = ()
+    """The columns by which rows are listed, where that isn't the order in which they came."""
 
     def words_of_row(self, row: Any) -> str:
         raise NotImplementedError
@@ -165,15 +168,30 @@ class Wanted:
         return Q(*rest, (f"{path}words__indexed", self.rare))
 
 
-def wanted(words: Sequence[str], sample: QuerySet[Any]) -> Wanted:
-    """How these words are best looked for, as some rows with `words` tell."""
-    counts = {f"word_{place}": Count("pk", filter=Q(words__contains=f" {word}")) for place, word in enumerate(words)}
-    together = Q(*(Q(words__contains=f" {word}") for word in words))
-    found = sample.values("words")[:SAMPLE].aggregate(**counts, together=Count("pk", filter=together))
-    if found["together"] >= COMMON:
+def wanted(words: Sequence[str], *samples: QuerySet[Any]) -> Wanted:
+    """How these words are best looked for, as some rows with `words` tell: a word is common if every sample says so.
+
+    Taken for rare, a common word costs all its rows; taken for common, a rare one costs all rows that there are.
+    """
+    common, are_together = words, True
+    for sample in samples:
+        counts = [Count("pk", filter=_having([word])) for word in common]
+        together = Count("pk", filter=_having(common))
+        found = sample.values("words")[:SAMPLE].aggregate(
+            together=together, **{f"word_{place}": count for place, count in enumerate(counts)}
+        )
+        are_together = are_together and found["together"] >= COMMON
+        common = [word for place, word in enumerate(common) if found[f"word_{place}"] >= COMMON]
+        if not common:
+            break
+    rare = [word for word in words if word not in common]
+    if are_together and not rare:
         return Wanted(words=words, rare=())
-    rare = [word for place, word in enumerate(words) if found[f"word_{place}"] < COMMON]
     return Wanted(words=words, rare=rare or words)
+
+
+def _having(words: Iterable[str]) -> Q:
+    return Q(*(Q(words__contains=f" {word}") for word in words))
 
 
 # The index
@@ -181,16 +199,21 @@ def wanted(words: Sequence[str], sample: QuerySet[Any]) -> Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class _Names:
-    """What is called how: the rows' table, its index, and how that calls a row's key."""
+    """What is called how: the rows' table, its index, how that calls a row's key, and the index of words in order."""
 
     table: str
     index: str
     key: str
+    listed_by: tuple[str, ...]
+    in_order: str
 
     @classmethod
     def of(cls, model: type[models.Model]) -> _Names:
         table = model._meta.db_table
-        return cls(table=table, index=f"{table}_words", key=f"{model._meta.model_name}_id")
+        row = model._meta.model_name
+        listed_by = cast("WordsField", model._meta.get_field("words")).listed_by
+        in_order = "_".join([str(row), *listed_by[:1], "words"])
+        return cls(table=table, index=f"{table}_words", key=f"{row}_id", listed_by=listed_by, in_order=in_order)
 
 
 def make_indexes(*, sender: AppConfig, using: str, **kwargs: object) -> None:
@@ -236,6 +259,10 @@ def _make_in_postgresql(cursor: Any, names: _Names) -> None:
 
 
 def _make_in_sqlite(cursor: Any, names: _Names) -> None:
+    if names.listed_by:
+        # in the list's order rows lie all over the table: of a common word only those that have it are fetched
+        order = ", ".join(names.listed_by)
+        cursor.execute(f"CREATE INDEX IF NOT EXISTS {names.in_order} ON {names.table} ({order}, words)")
     triggers = _triggers(names)
     cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
     if triggers.keys() <= {name for (name,) in cursor.fetchall()}:

@@ -22,5 +22,7 @@ def _isbn10(isbn: str) -> str:
 class WordsField(words.WordsField):
     """The words of a book."""
 
+    listed_by = ("title", "id")
+
     def words_of_row(self, row: Any) -> str:
         return words_of(row.title, row.author, row.isbn)

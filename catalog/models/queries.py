@@ -63,7 +63,9 @@ class BookQuerySet(AggregateQuerySet["Book"]):
         if isbn is not None:
             return models.Q((f"{path}isbn", isbn))
         if words := words_asked(text):
-            return wanted(words, self.model.objects.using(self.db)).condition(path)
+            books = self.model.objects.using(self.db)
+            # a feed brings all books of a publisher or an author at once: what the first ones share, the last don't
+            return wanted(words, books.order_by("id"), books.order_by("-id")).condition(path)
         return models.Q((f"{path}pk__in", [])) if text.strip() else models.Q()
 
     def bulk_update(self, objs: Iterable[Book], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:

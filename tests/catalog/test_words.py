@@ -123,6 +123,20 @@ def test_a_common_word_and_a_rare_one_are_found_together(monkeypatch):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("shared", "are_common"), [(range(3), False), (range(6, 9), False), (range(9), True)])
+def test_a_word_is_common_if_the_first_and_the_last_books_have_it(monkeypatch, shared, are_common):
+    monkeypatch.setattr(words, "SAMPLE", 3)
+    monkeypatch.setattr(words, "COMMON", 3)
+    for place in range(9):
+        add(f"Volume {place}", author="Penguin" if place in shared else "")
+
+    searched = Book.objects.search("penguin")
+
+    assert searched.count() == len(shared)
+    assert ("indexed" in str(searched.query.where).lower()) is not are_common
+
+
+@pytest.mark.django_db
 def test_a_book_is_found_by_what_it_is_called_now(found_by):
     book = add("Sense", author="Austen")
     services.revise(book_id=book.pk, changes={"title": "Sensibility", "isbn": EMMA})
@@ -167,6 +181,7 @@ def test_an_index_that_was_lost_in_a_migration_is_made_again(monkeypatch):
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("DROP TRIGGER catalog_book_words_insert")
+            cursor.execute("DROP INDEX book_title_words")
         else:
             cursor.execute("ALTER TABLE catalog_book DROP COLUMN words_vector")
 
@@ -175,14 +190,19 @@ def test_an_index_that_was_lost_in_a_migration_is_made_again(monkeypatch):
     add("Persuasion")
 
     assert (found("emma"), found("pers")) == (["Emma"], ["Persuasion"])
+    if connection.vendor == "sqlite":
+        assert "book_title_words" in connection.introspection.get_constraints(connection.cursor(), "catalog_book")
 
 
 @pytest.mark.django_db
-def test_a_search_costs_two_queries(django_assert_num_queries):
+def test_a_search_costs_two_queries_and_one_more_for_a_common_word(django_assert_num_queries, monkeypatch):
     add("Emma")
 
     with django_assert_num_queries(2):
         assert found("em ma - x") == []
+    monkeypatch.setattr(words, "COMMON", 1)
+    with django_assert_num_queries(3):
+        assert found("em") == ["Emma"]
 
 
 @pytest.mark.django_db
@@ -203,3 +223,15 @@ def test_an_index_serves_a_rare_word(monkeypatch):
     plan = Book.objects.search("emm").order_by("title", "pk").explain()
 
     assert "catalog_book_words" in plan if connection.vendor == "postgresql" else "VIRTUAL TABLE INDEX" in plan
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="an entry of PostgreSQL's indexes can't be so long")
+def test_a_common_word_is_read_from_an_index_in_the_order_of_the_list(monkeypatch):
+    monkeypatch.setattr(words, "COMMON", 0)
+    add("Emma")
+
+    plan = Book.objects.search("emm").order_by("title", "pk").explain()
+
+    assert "book_title_words" in plan
+    assert "TEMP B-TREE" not in plan
