@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -9,9 +10,9 @@ from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import FieldDoesNotExist
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import connections
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -34,8 +35,13 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic to the c
         return COUNTED
 
     @cached_property
+    def counted(self) -> Any:
+        """The rows, in the order in which they are counted."""
+        return self.object_list
+
+    @cached_property
     def seen(self) -> int:
-        rows: Any = self.object_list
+        rows = self.counted
         return int(rows[: self.most + 1].count()) if isinstance(rows, QuerySet) else len(rows)
 
     @property
@@ -77,12 +83,30 @@ class SearchPaginator(BoundedPaginator):
         return SEARCHED
 
 
-class OfferingPaginator(BoundedPaginator):
-    """For fields that complete what is typed: nobody pages far in those."""
+class OfferingPaginator(Paginator):  # type: ignore[type-arg]  # generic to the checker only
+    """For fields that complete what is typed: nobody pages far in those, and no number is shown, so none is counted."""
 
     @property
-    def most(self) -> int:
+    def count(self) -> int:
         return OFFERED
+
+    def page(self, number: int | str) -> OfferedPage:
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        # a row more, if it is there, is on another page
+        rows = list(self.object_list[first : min(first + self.per_page + 1, OFFERED)])
+        return OfferedPage(rows, number, self)
+
+
+class OfferedPage(Page):  # type: ignore[type-arg]  # generic to the checker only
+    """A page that knows by itself whether another follows."""
+
+    def __init__(self, rows: list[Any], number: int, paginator: OfferingPaginator) -> None:
+        super().__init__(rows[: paginator.per_page], number, paginator)
+        self.is_followed = len(rows) > paginator.per_page
+
+    def has_next(self) -> bool:
+        return self.is_followed
 
 
 def _quoted(model: type[Model], connection: Any) -> str:
@@ -103,7 +127,15 @@ def _paginator(
     admin_class: admin.ModelAdmin[Any], request: HttpRequest, rows: Any, per_page: int, *more: Any, **options: Any
 ) -> BoundedPaginator:
     kind = SearchPaginator if request.GET.get(SEARCH_VAR, "").strip() else BoundedPaginator
-    return kind(rows, per_page, *more, **options)
+    paginator = kind(rows, per_page, *more, **options)
+    if not _is_latest_first(admin_class.get_ordering(request)):
+        paginator.counted = rows.order_by()
+    return paginator
+
+
+def _is_latest_first(ordering: Sequence[Any]) -> bool:
+    """What is asked of such a list is mostly of late; in any other order the database would begin with the oldest."""
+    return bool(ordering) and str(ordering[0]).startswith("-")
 
 
 def _is_indexed(model: type[Model], admin_class: type[admin.ModelAdmin[Any]], column: Any) -> bool:
@@ -125,3 +157,14 @@ def _has_index(field: Any) -> bool:
         return False
     leading = [index.fields[0] for index in field.model._meta.indexes if index.fields and not index.condition]
     return field.unique or field.db_index or bool({field.name, f"-{field.name}"} & set(leading))
+
+
+class KeyOf(F):
+    """The key of the row that a foreign key leads to, as that row's own table and the indexes there have it.
+
+    Django would take the foreign key for it, and SQLite then sort all rows of a title before it shows the first.
+    """
+
+    def resolve_expression(self, query: Any = None, *args: Any, **kwargs: Any) -> Any:
+        joined = query.setup_joins([self.name, "pk"], query.get_meta(), query.get_initial_alias())
+        return joined.targets[0].get_col(joined.joins[-1])

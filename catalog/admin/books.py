@@ -59,7 +59,8 @@ class BookAdmin(ExportAdmin, ServiceAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[BookQuerySet, bool]:
         books: BookQuerySet = queryset.search(search_term)
         orders_a_book = request.GET.get("model_name") == "orderline"
-        return books.active() if orders_a_book else books, False
+        # who orders one of many wants a new one rather than the first of the alphabet
+        return books.active().order_by("-created_at", "-id") if orders_a_book else books, False
 
     def autocomplete_label(self, book: Book) -> str:
         parts = [book.title, book.author, book.isbn, str(book.price or _("no price"))]

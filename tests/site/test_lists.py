@@ -153,13 +153,63 @@ def test_a_number_is_rounded_to_what_is_known_of_it(monkeypatch):
     assert paginator.in_words == "about 1,000,000"
 
 
-def test_what_completes_itself_counts_no_further_than_anybody_pages(owner, monkeypatch):
-    monkeypatch.setattr(lists, "OFFERED", 30)
+COMPLETING = "/admin/autocomplete/?app_label=orders&model_name=orderline&field_name=book&term=volume"
+
+
+def test_what_completes_itself_counts_nothing_and_reads_a_row_more_than_it_shows(owner):
     add_books(45)
 
-    path = "/admin/autocomplete/?app_label=orders&model_name=orderline&field_name=book&term=volume"
-    counted = [sql for sql in asked(owner, path) if "COUNT(" in sql and "LIMIT 31" in sql]
+    queries = asked(owner, COMPLETING)
 
-    assert len(counted) == 1
-    assert owner.get(f"{path}&page=2").json()["pagination"] == {"more": False}
-    assert len(owner.get(f"{path}&page=2").json()["results"]) == 10
+    assert not any("COUNT(*)" in sql for sql in queries)
+    assert any("LIMIT 21" in sql for sql in queries)
+
+
+@pytest.mark.parametrize(("books", "pages"), [(20, [20]), (21, [20, 1]), (45, [20, 10])])
+def test_what_completes_itself_leads_no_further_than_anybody_pages(owner, monkeypatch, books, pages):
+    monkeypatch.setattr(lists, "OFFERED", 30)
+    add_books(books)
+
+    shown = [owner.get(f"{COMPLETING}&page={place + 1}").json() for place in range(len(pages))]
+
+    assert [len(page["results"]) for page in shown] == pages
+    assert [page["pagination"]["more"] for page in shown] == [True] * (len(pages) - 1) + [False]
+
+
+def test_of_many_books_the_latest_are_offered(owner):
+    add_books(25)
+
+    offered = [book["text"].split(" · ")[0] for book in owner.get(COMPLETING).json()["results"]]
+
+    assert offered == [f"Volume {place}" for place in range(24, 4, -1)]
+
+
+@pytest.mark.parametrize("path", ["/admin/catalog/book/", "/admin/inventory/stockitem/?q=volume"])
+def test_a_list_is_counted_in_whatever_order_the_database_has_it(owner, path):
+    a_book("Volume 1", copies=1)
+
+    counted = [sql for sql in asked(owner, path) if "COUNT(*)" in sql]
+
+    assert counted
+    assert not any("ORDER BY" in sql for sql in counted)
+
+
+def test_of_the_latest_the_latest_are_counted(owner):
+    counted = [sql for sql in asked(owner, "/admin/orders/order/?status__exact=PENDING") if "COUNT(*)" in sql]
+
+    assert counted
+    assert any('"placed_at" DESC' in sql for sql in counted)
+
+
+def test_the_stock_is_read_in_the_order_of_the_catalogue_and_not_sorted(owner):
+    for title in ("Emma", "Emma", "Dune"):
+        a_book(title, copies=1)
+
+    queries = asked(owner, "/admin/inventory/stockitem/")
+    page = next(sql for sql in queries if '"catalog_book"."title" ASC, "catalog_book"."id" ASC' in sql)
+
+    with connection.cursor() as cursor:
+        cursor.execute(page)
+        found = [(row[8], row[0]) for row in cursor.fetchall()]
+    assert [title for title, _ in found] == ["Dune", "Emma", "Emma"]
+    assert found == sorted(found)
