@@ -30,19 +30,24 @@ from bookshelf_site.admin import ReadOnlyAdmin, RefusableForm, short_time
 from bookshelf_site.errors import DomainError
 from bookshelf_site.money import Money
 from bookshelf_site.spreadsheets import csv_stream
+from bookshelf_site.uploads import MEGABYTE
 from catalog import imports
+from catalog.feeds import unpacked_pieces
 from catalog.models import MAX_OPENING_STOCK, MAX_PRICE, FeedImport
 from catalog.uploads import rejected_rows
 
 SHOWN_REJECTIONS = 50
+LARGEST_FEED = 200 * MEGABYTE
 
 
 class FeedForm(RefusableForm, forms.Form):
     feed = forms.FileField(
         label=gettext_lazy("File"),
         allow_empty_file=True,
-        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt,.tsv,.xml,.onix,.onx,.xlsx"}),
-        help_text=gettext_lazy("CSV, Excel (.xlsx) or ONIX for Books 2.1, 3.0 or 3.1; at most 200 MB"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt,.tsv,.xml,.onix,.onx,.xlsx,.gz,.zip"}),
+        help_text=gettext_lazy(
+            "CSV, Excel (.xlsx) or ONIX for Books 2.1, 3.0 or 3.1, packed (.gz, .zip) too; at most 200 MB unpacked"
+        ),
     )
     opening_stock = forms.IntegerField(
         label=gettext_lazy("Opening stock"),
@@ -128,7 +133,8 @@ class FeedImportAdmin(ReadOnlyAdmin):
 
     def _handed_in(self, request: HttpRequest, form: FeedForm) -> HttpResponse:
         file = form.cleaned_data["feed"]
-        feed = imports.hand_in(file.chunks(), file_name=file.name, wishes=form.wishes())
+        pieces = unpacked_pieces(file.file, most=LARGEST_FEED)
+        feed = imports.hand_in(pieces, file_name=file.name, wishes=form.wishes())
         self.log_addition(request, feed, _("Handed in"))
         imports.work_shortly(feed)
         return self._to(feed.pk)

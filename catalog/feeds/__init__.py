@@ -7,13 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
+from catalog.feeds.archives import unpacked, unpacked_pieces
 from catalog.feeds.csv_reader import read_csv, require_whole_table
 from catalog.feeds.lines import borrow
 from catalog.feeds.onix_parser import require_whole_message
 from catalog.feeds.onix_reader import read_onix
 from catalog.feeds.records import BookRecord, Rejected, UnreadableFeed
 
-__all__ = ["BookRecord", "FeedFormat", "Rejected", "UnreadableFeed", "detect_format", "read_feed", "require_whole"]
+__all__ = [
+    "BookRecord",
+    "FeedFormat",
+    "Rejected",
+    "UnreadableFeed",
+    "detect_format",
+    "read_feed",
+    "require_whole",
+    "unpacked",
+    "unpacked_pieces",
+]
 
 FeedFormat = Literal["csv", "onix"]
 MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*<")
@@ -29,15 +40,15 @@ def read_feed(
 ) -> Iterator[BookRecord | Rejected]:
     """The records of a feed, one by one while it is read; `currency` is the shop's.
 
-    A file that is handed in open stays open. Raises UnreadableFeed, when the first record is asked for, if it is no
-    feed, and later if it breaks off; what was read until then is good.
+    A file that is handed in open stays open; one that is named may be packed. Raises UnreadableFeed, when the first
+    record is asked for, if it is no feed, and later if it breaks off; what was read until then is good.
     """
     if not isinstance(source, str | Path):
         yield from _read(source, feed_format, currency)
         return
     try:
         with Path(source).open("rb") as file:
-            yield from _read(file, feed_format, currency)
+            yield from _read(unpacked(file), feed_format, currency)
     except OSError as error:
         raise UnreadableFeed(f"{source} can't be read: {error.strerror}.") from error
 

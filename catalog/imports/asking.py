@@ -13,7 +13,7 @@ from bookshelf_site.errors import DomainError, InvalidValue
 from bookshelf_site.events import current_actor, unit_of_work
 from bookshelf_site.money import Money
 from bookshelf_site.spreadsheets import SIGNATURE
-from catalog.feeds import detect_format
+from catalog.feeds import UnreadableFeed, detect_format
 from catalog.imports.kept import in_parts
 from catalog.models import MAX_OPENING_STOCK, FeedImport, FeedPart, checked_price
 from catalog.uploads import NAME_LENGTH
@@ -49,7 +49,7 @@ class Wishes:
 
 
 def hand_in(pieces: Iterable[bytes], *, file_name: str, wishes: Wishes) -> FeedImport:
-    """Keep a file, piece by piece, to be looked through."""
+    """Keep a file, piece by piece, to be looked through. If the pieces end in UnreadableFeed, that is its report."""
     feed = FeedImport.objects.create(
         file_name=file_name[-NAME_LENGTH:],
         actor=current_actor(),
@@ -57,13 +57,17 @@ def hand_in(pieces: Iterable[bytes], *, file_name: str, wishes: Wishes) -> FeedI
         price_amount=wishes.price.amount if wishes.price else None,
         is_partial=wishes.is_partial,
     )
-    for number, content in enumerate(in_parts(pieces)):
-        if number == 0:
-            feed.feed_format = _format_of(content)
-        feed.size += len(content)
-        FeedPart.objects.create(feed=feed, number=number, content=content)
+    try:
+        for number, content in enumerate(in_parts(pieces)):
+            if number == 0:
+                feed.feed_format = _format_of(content)
+            feed.size += len(content)
+            FeedPart.objects.create(feed=feed, number=number, content=content)
+        feed.status = Status.CHECKING
+    except UnreadableFeed as broken:
+        feed.problem = str(broken)
+        finish(feed, Status.BROKEN)
     feed.feed_format = feed.feed_format or FeedImport.Format.CSV
-    feed.status = Status.CHECKING
     feed.save()
     return feed
 

@@ -1,3 +1,4 @@
+import gzip
 import json
 from collections.abc import Callable
 from io import StringIO
@@ -51,6 +52,26 @@ def test_it_says_what_became_of_the_records_and_why(feed: Path, run: Run) -> Non
     assert out == "3 read, 2 added, 0 updated, 0 unchanged, 1 rejected\n"
     assert err == f"line 4, record 3: {NOT_AN_ISBN}\n"
     assert set(Book.objects.values_list("title", flat=True)) == {"Emma", "Persuasion"}
+
+
+def test_a_feed_may_be_packed(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "feed.csv.gz"
+    path.write_bytes(gzip.compress(FEED.encode()))
+
+    out, _ = run(path)
+
+    assert out == "3 read, 2 added, 0 updated, 0 unchanged, 1 rejected\n"
+
+
+def test_of_an_archive_that_is_cut_off_nothing_is_taken_over(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "feed.csv.gz"
+    path.write_bytes(gzip.compress(FEED.encode())[:-6])
+
+    with pytest.raises(CommandError, match="The gzip archive is damaged or cut off") as refused:
+        run(path)
+
+    assert refused.value.returncode == 1
+    assert not Book.objects.exists()
 
 
 def test_its_report_for_a_program_is_exactly_this(feed: Path, run: Run) -> None:

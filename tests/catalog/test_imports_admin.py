@@ -1,5 +1,7 @@
 import csv
+import gzip
 import io
+import zipfile
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -8,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from catalog import imports
 from catalog.imports import working
-from catalog.models import Book, FeedImport
+from catalog.models import Book, FeedImport, FeedPart
 from tests.desk import Page
 from tests.given import a_book, stock
 
@@ -48,6 +50,33 @@ def test_a_short_feed_is_looked_through_at_once_and_taken_over_by_one_word(desk)
         "Added “feed.csv”.",
         "Changed “feed.csv” — Applied",
     ]
+
+
+def test_a_packed_feed_is_unpacked(desk):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("feed.csv", CSV)
+
+    shown = hand_in(desk, packed.getvalue(), "feed.zip")
+
+    assert "Read 3 Added 2 Updated 0 Unchanged 0 Rejected 1" in shown.page.text
+
+
+def test_what_can_not_be_unpacked_says_why_and_keeps_nothing(desk):
+    shown = hand_in(desk, gzip.compress(CSV)[:-6], "feed.csv.gz")
+
+    assert "The gzip archive is damaged or cut off: ask for it again, best not packed." in shown.page.text
+    assert FeedImport.objects.get().status == "broken"
+    assert not FeedPart.objects.exists()
+
+
+def test_what_is_too_much_when_it_is_unpacked_is_refused(desk, monkeypatch):
+    monkeypatch.setattr("catalog.admin.imports.LARGEST_FEED", 2**20)
+
+    shown = hand_in(desk, gzip.compress(CSV + bytes(2**20)), "feed.csv.gz")
+
+    assert "There is more in the file than 1 MB" in shown.page.text
+    assert not FeedPart.objects.exists()
 
 
 def test_a_report_stays_and_its_rejections_can_be_fetched(desk):

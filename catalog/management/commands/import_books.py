@@ -18,7 +18,7 @@ from tqdm import tqdm
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events import acting
 from bookshelf_site.money import InvalidMoney, Money
-from catalog.feeds import BookRecord, FeedFormat, Rejected, UnreadableFeed, read_feed, require_whole
+from catalog.feeds import BookRecord, FeedFormat, Rejected, UnreadableFeed, read_feed, require_whole, unpacked
 from catalog.feeds.importing import ImportReport, Terms, import_records, nothing, preview_records
 from catalog.models import checked_price
 
@@ -27,7 +27,8 @@ SHOWN_REJECTIONS = 20
 
 class Command(BaseCommand):
     help = (
-        "Take a feed of books (CSV, ONIX for Books) over into the catalogue. Run again, it changes nothing. "
+        "Take a feed of books (CSV, ONIX for Books, packed by gzip or ZIP too) over into the catalogue. "
+        "Run again, it changes nothing. "
         "Of a file that turns out to be broken nothing is taken over, unless --partial is given."
     )
 
@@ -59,8 +60,9 @@ class Command(BaseCommand):
         report, broken = ImportReport(), None
         terms = Terms(opening_stock=opening_stock, price=price)
         try:
-            with file.open("rb") as opened, _rewindable(opened) as feed, acting(actor="command:import_books"):
-                records = self._with_progress(feed, read_feed(feed, feed_format, currency=settings.SHOP_CURRENCY))
+            with file.open("rb") as opened, _rewindable(opened) as packed, acting(actor="command:import_books"):
+                feed = unpacked(packed)
+                records = self._with_progress(packed, read_feed(feed, feed_format, currency=settings.SHOP_CURRENCY))
                 # once, and only when something is to be written: a feed that changes nothing is read but once
                 require = nothing if partial else cache(lambda: _require_whole(feed, feed_format))
                 if dry_run:
@@ -81,14 +83,14 @@ class Command(BaseCommand):
             raise CommandError(str(broken), returncode=1)
 
     def _with_progress(
-        self, feed: BinaryIO, records: Iterator[BookRecord | Rejected]
+        self, file: BinaryIO, records: Iterator[BookRecord | Rejected]
     ) -> Iterator[BookRecord | Rejected]:
         """The records, with a bar of how much of the file is read; on a terminal only."""
-        with tqdm(total=_size(feed), unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        with tqdm(total=_size(file), unit="B", unit_scale=True, disable=None, leave=False) as bar:
             for record in records:
                 yield record
                 if not bar.disable:
-                    bar.update(feed.tell() - bar.n)
+                    bar.update(file.tell() - bar.n)
 
     def _print(self, report: ImportReport, broken: Exception | None, *, dry_run: bool, as_json: bool) -> None:
         if as_json:
@@ -142,5 +144,5 @@ def _require_whole(feed: BinaryIO, feed_format: FeedFormat | None) -> None:
     feed.seek(place)
 
 
-def _size(feed: BinaryIO) -> int | None:
-    return os.fstat(feed.fileno()).st_size or None
+def _size(file: BinaryIO) -> int | None:
+    return os.fstat(file.fileno()).st_size or None
