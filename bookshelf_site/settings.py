@@ -1,4 +1,4 @@
-"""Every setting of the shop; what differs from shop to shop comes from the environment (docs: README, Settings)."""
+"""Every setting of the shop; what differs from shop to shop comes from the environment (docs/operations.md)."""
 
 from datetime import timedelta
 from pathlib import Path
