@@ -67,7 +67,7 @@ def add_to_catalog(details: BookDetails, *, price: Money | None = None, opening_
 @unit_of_work
 def edit(*, book_id: UUID, details: BookDetails, price: Money | None, expected_version: int | None = None) -> Book:
     """Change what the catalogue says of a book, and its price. Raises VersionMismatch, DuplicateIsbn."""
-    book = Book.objects.locked().get(pk=book_id)
+    book = Book.lock(book_id)
     book.expect_version(expected_version)
     book.edit(details)
     book.reprice(price)
@@ -81,7 +81,7 @@ def revise(*, book_id: UUID, changes: BookChanges, expected_version: int | None 
 
     Raises VersionMismatch, DuplicateIsbn, InvalidValue.
     """
-    book = Book.objects.locked().get(pk=book_id)
+    book = Book.lock(book_id)
     book.expect_version(expected_version)
     book.revise(changes)
     _save_with_unique_isbn(book)
@@ -90,7 +90,7 @@ def revise(*, book_id: UUID, changes: BookChanges, expected_version: int | None 
 
 @unit_of_work
 def reprice(*, book_id: UUID, price: Money | None) -> Book:
-    book = Book.objects.locked().get(pk=book_id)
+    book = Book.lock(book_id)
     book.reprice(price)
     _save_changed(book)
     return book
@@ -99,7 +99,7 @@ def reprice(*, book_id: UUID, price: Money | None) -> Book:
 @unit_of_work
 def withdraw(*, book_id: UUID) -> Book:
     """Take a book off the list: it can't be ordered any more; orders that have it go on."""
-    book = Book.objects.locked().get(pk=book_id)
+    book = Book.lock(book_id)
     book.withdraw()
     _save_changed(book)
     return book
@@ -107,7 +107,7 @@ def withdraw(*, book_id: UUID) -> Book:
 
 @unit_of_work
 def restore(*, book_id: UUID) -> Book:
-    book = Book.objects.locked().get(pk=book_id)
+    book = Book.lock(book_id)
     book.restore()
     _save_changed(book)
     return book

@@ -58,7 +58,7 @@ def change_webhook(*, webhook_id: UUID, changes: WebhookChanges, status: str | N
 @unit_of_work
 def enable_webhook(*, webhook_id: UUID) -> Webhook:
     """Tell it again, of what happens from here on."""
-    webhook = Webhook.objects.locked().get(pk=webhook_id)
+    webhook = Webhook.lock(webhook_id)
     webhook.enable(owed_after=_last_event())
     webhook.save()
     return webhook
@@ -67,7 +67,7 @@ def enable_webhook(*, webhook_id: UUID) -> Webhook:
 @unit_of_work
 def disable_webhook(*, webhook_id: UUID) -> Webhook:
     """Tell it nothing any more; what is still owed to it is skipped."""
-    webhook = Webhook.objects.locked().get(pk=webhook_id)
+    webhook = Webhook.lock(webhook_id)
     webhook.disable(Webhook.Reason.BY_HAND)
     webhook.save()
     skip_owed(webhook, why=f"disabled by {current_actor() or 'the shop'}")
@@ -77,7 +77,7 @@ def disable_webhook(*, webhook_id: UUID) -> Webhook:
 @unit_of_work
 def remove_webhook(*, webhook_id: UUID) -> None:
     """Forget it, with its secret and its log; what is still owed to it is skipped."""
-    webhook = Webhook.objects.locked().get(pk=webhook_id)
+    webhook = Webhook.lock(webhook_id)
     skip_owed(webhook, why=f"removed by {current_actor() or 'the shop'}")
     emit(webhook.removed())
     webhook.delete()
@@ -98,7 +98,7 @@ def wake_for_webhooks() -> None:
 @unit_of_work
 def rotate_secret(*, webhook_id: UUID) -> Webhook:
     """Give it a new secret; for a day each message is signed with the old one too."""
-    webhook = Webhook.objects.locked().get(pk=webhook_id)
+    webhook = Webhook.lock(webhook_id)
     now = timezone.now()
     for old in webhook.secrets.filter(expires_at__isnull=True):
         old.end_soon(now)
@@ -125,7 +125,7 @@ def ping_webhook(*, webhook_id: UUID) -> Delivery:
 @unit_of_work
 def resend(*, webhook_id: UUID, event_uid: UUID) -> Delivery:
     """Send a message again, now, whatever came of it before. Raises WebhookIsDisabled."""
-    webhook = Webhook.objects.locked().get(pk=webhook_id)
+    webhook = Webhook.lock(webhook_id)
     if not webhook.is_enabled:
         raise WebhookIsDisabled
     theirs = messages_to(webhook_id).select_related("event").select_for_update(of=("self",), no_key=True)
@@ -177,7 +177,7 @@ def skip_owed(webhook: Webhook, *, why: str) -> None:
 
 @unit_of_work
 def _change(*, webhook_id: UUID, changes: WebhookChanges) -> Webhook:
-    webhook = Webhook.objects.locked().get(pk=webhook_id)
+    webhook = Webhook.lock(webhook_id)
     webhook.change(
         url=changes.get("url", webhook.url),
         event_types=changes.get("event_types", webhook.event_types),

@@ -56,11 +56,11 @@ def cancel_order(*, order_id: UUID, reason: str, note: str = "") -> Order:
 @unit_of_work
 def cancel_as_customer(*, order_id: UUID) -> Order:
     """The customer calls the order off by themselves. Raises NotPending once the shop has confirmed it."""
-    order = Order.objects.locked().get(pk=order_id)
-    if order.status != Status.CANCELLED:
-        order.refuse_unless_pending()
-        return cancel_order(order_id=order_id, reason=CancelReason.CUSTOMER)
-    return order
+    order = Order.lock(order_id)
+    if order.status == Status.CANCELLED:
+        return order
+    order.refuse_unless_pending()
+    return cancel_order(order_id=order_id, reason=CancelReason.CUSTOMER)
 
 
 def _refuse_waiting_lines(order: Order) -> None:
