@@ -36,8 +36,12 @@ class AvailabilityFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> BookQuerySet:
         books: BookQuerySet = queryset
-        choices = {"in": books.in_stock, "out": books.out_of_stock}
-        return choices[self.value() or ""]() if self.value() in choices else books
+        match self.value():
+            case "in":
+                return books.in_stock()
+            case "out":
+                return books.out_of_stock()
+        return books
 
 
 @admin.register(Book)

@@ -52,8 +52,14 @@ class LevelFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> StockItemQuerySet:
         items: StockItemQuerySet = queryset
-        choices = {"low": items.low, "available": items.available, "waited": items.waited_for}
-        return choices[self.value() or ""]() if self.value() in choices else items
+        match self.value():
+            case "low":
+                return items.low()
+            case "available":
+                return items.available()
+            case "waited":
+                return items.waited_for()
+        return items
 
 
 @admin.register(StockItem)

@@ -31,8 +31,12 @@ class WaitingFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> OrderQuerySet:
         orders: OrderQuerySet = queryset
-        choices = {"waiting": services.waiting, "here": services.not_waiting}
-        return choices[self.value() or ""](orders) if self.value() in choices else orders
+        match self.value():
+            case "waiting":
+                return services.waiting(orders)
+            case "here":
+                return services.not_waiting(orders)
+        return orders
 
 
 @admin.register(Order)
