@@ -13,6 +13,7 @@ from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import capfirst
@@ -110,6 +111,11 @@ class DeskAdmin(BaseAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**title, **(extra_context or {})})
+
+    def show_page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+        """A page of the shop's own, with what stands around every page of the back office."""
+        around = self.admin_site.each_context(request)
+        return TemplateResponse(request, template, {**around, "title": title, "opts": self.opts, **context})
 
 
 class ServiceAdmin(DeskAdmin):

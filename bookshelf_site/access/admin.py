@@ -81,14 +81,8 @@ class ApiKeyAdmin(ServiceAdmin):
 
     def _shown_once(self, request: HttpRequest, key: ApiKey, secret: str) -> TemplateResponse:
         """Show the key in this answer and nowhere else: a message would be kept in a cookie or the session."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Your new API key"),
-            "subtitle": key.name,
-            "opts": self.opts,
-            "key": secret,
-        }
-        return TemplateResponse(request, "admin/access/apikey/created.html", context)
+        template = "admin/access/apikey/created.html"
+        return self.show_page(request, template, _("Your new API key"), subtitle=key.name, key=secret)
 
     @admin.action(description=gettext_lazy("Rotate the selected key: the old one ends now"), permissions=["change"])
     def rotate(self, request: HttpRequest, queryset: ApiKeyQuerySet) -> TemplateResponse | None:

@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -144,15 +143,14 @@ class StaffAdmin(SomebodyManagesAdmin, UserAdmin):  # type: ignore[type-arg]  # 
             two_factor.remove(user, by=cast("User", request.user))
             self.message_user(request, _("%(user)s logs in by the password alone again.") % {"user": user})
             return HttpResponseRedirect(reverse("admin:auth_user_change", args=[user.pk]))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Turn two-factor login off"),
-            "subtitle": str(user),
-            "opts": self.opts,
-            "original": user,
-            "form": Form(),
-        }
-        return TemplateResponse(request, "admin/staff/user/two_factor.html", context)
+        return self.show_page(
+            request,
+            "admin/staff/user/two_factor.html",
+            _("Turn two-factor login off"),
+            subtitle=str(user),
+            original=user,
+            form=Form(),
+        )
 
 
 @admin.register(Group)

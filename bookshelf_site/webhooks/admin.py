@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -167,15 +166,14 @@ class WebhookAdmin(ServiceAdmin):
 
     def _with_secret(self, request: HttpRequest, webhook: Webhook, title: str) -> HttpResponse:
         secret = SigningSecret.objects.get(webhook=webhook, expires_at__isnull=True).secret
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "subtitle": str(webhook),
-            "opts": self.opts,
-            "webhook": webhook,
-            "secret": signing.shown(secret),
-        }
-        return TemplateResponse(request, "admin/webhooks/webhook/secret.html", context)
+        return self.show_page(
+            request,
+            "admin/webhooks/webhook/secret.html",
+            title,
+            subtitle=str(webhook),
+            webhook=webhook,
+            secret=signing.shown(secret),
+        )
 
     # The page of one
 
@@ -243,14 +241,17 @@ class WebhookAdmin(ServiceAdmin):
         )
 
     def disable_view(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
+        def disable(webhook: Webhook) -> HttpResponse:
+            return self._done(
+                request, webhook.pk, lambda one: services.disable_webhook(webhook_id=one.pk), _("disabled")
+            )
+
         return self._asked(
             request,
             webhook_id,
             title=_("Disable the webhook"),
             meaning=_("It is told nothing any more. What it is still owed is skipped, and it is not told of it later."),
-            do=lambda one: self._done(
-                request, one.pk, lambda one: services.disable_webhook(webhook_id=one.pk), _("disabled")
-            ),
+            do=disable,
         )
 
     def remove_view(self, request: HttpRequest, webhook_id: UUID) -> HttpResponse:
@@ -278,16 +279,15 @@ class WebhookAdmin(ServiceAdmin):
         webhook = self._one(request, webhook_id)
         if request.method == "POST":
             return do(webhook)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "subtitle": str(webhook),
-            "meaning": meaning,
-            "opts": self.opts,
-            "form": Form(),
-            "webhook": webhook,
-        }
-        return TemplateResponse(request, "admin/webhooks/webhook/question.html", context)
+        return self.show_page(
+            request,
+            "admin/webhooks/webhook/question.html",
+            title,
+            subtitle=str(webhook),
+            meaning=meaning,
+            form=Form(),
+            webhook=webhook,
+        )
 
     def _done(
         self, request: HttpRequest, webhook_id: UUID, ask: Callable[[Webhook], object], done: str

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
@@ -196,13 +195,12 @@ class BookAdmin(ExportAdmin, ServiceAdmin):
         if request.method == "POST":
             action(request, Book.objects.filter(pk=book_id))
             return HttpResponseRedirect(reverse("admin:catalog_book_change", args=[book_id]))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "subtitle": str(book),
-            "opts": self.opts,
-            "form": forms.Form(),
-            "original": book,
-            "meaning": meaning,
-        }
-        return TemplateResponse(request, "admin/catalog/book/question.html", context)
+        return self.show_page(
+            request,
+            "admin/catalog/book/question.html",
+            title,
+            subtitle=str(book),
+            form=forms.Form(),
+            original=book,
+            meaning=meaning,
+        )

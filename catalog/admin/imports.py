@@ -18,7 +18,6 @@ from django.http import (
     HttpResponseRedirect,
     StreamingHttpResponse,
 )
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -123,13 +122,7 @@ class FeedImportAdmin(ReadOnlyAdmin):
                 return self._handed_in(request, form)
             except DomainError as refused:
                 form.refuse(refused)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Import books"),
-            "opts": self.opts,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/catalog/feedimport/add_form.html", context)
+        return self.show_page(request, "admin/catalog/feedimport/add_form.html", _("Import books"), form=form)
 
     def _handed_in(self, request: HttpRequest, form: FeedForm) -> HttpResponse:
         file = form.cleaned_data["feed"]
@@ -149,16 +142,15 @@ class FeedImportAdmin(ReadOnlyAdmin):
             raise Http404
         if not self.has_view_permission(request, feed):
             raise PermissionDenied
-        context = {
-            **self.admin_site.each_context(request),
-            "title": feed.file_name,
-            "opts": self.opts,
-            "feed": feed,
-            "by": feed.actor.removeprefix("user:"),
-            "rejections": feed.rejections.order_by("id")[:SHOWN_REJECTIONS],
-            "may_act": self.has_add_permission(request),
-        }
-        return TemplateResponse(request, "admin/catalog/feedimport/change_form.html", context)
+        return self.show_page(
+            request,
+            "admin/catalog/feedimport/change_form.html",
+            feed.file_name,
+            feed=feed,
+            by=self.by(feed),
+            rejections=feed.rejections.order_by("id")[:SHOWN_REJECTIONS],
+            may_act=self.has_add_permission(request),
+        )
 
     @method_decorator(require_POST)
     def apply_view(self, request: HttpRequest, feed_id: UUID) -> HttpResponse:

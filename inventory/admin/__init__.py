@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
@@ -112,20 +111,20 @@ class StockItemAdmin(ExportAdmin, WaitingAdmin, StocktakeAdmin):
             raise Http404
         known = {"order_number": request.GET.get("order", ""), "low_stock_threshold": item.low_stock_threshold}
         form = task.form(request.POST or None, initial=known)
-        if request.method == "POST" and form.is_valid() and self._done(request, item, task, form):
+        if request.method == "POST" and form.is_valid() and self._carry_out(request, item, task, form):
             return HttpResponseRedirect(reverse("admin:inventory_stockitem_change", args=[item.pk]))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": task.title,
-            "subtitle": str(item.book),
-            "opts": self.opts,
-            "original": item,
-            "form": form,
-            "task": task,
-        }
-        return TemplateResponse(request, "admin/inventory/stockitem/task.html", context)
+        return self.show_page(
+            request,
+            "admin/inventory/stockitem/task.html",
+            task.title,
+            subtitle=str(item.book),
+            original=item,
+            form=form,
+            task=task,
+        )
 
-    def _done(self, request: HttpRequest, item: StockItem, task: StockTask, form: Any) -> bool:
+    def _carry_out(self, request: HttpRequest, item: StockItem, task: StockTask, form: Any) -> bool:
+        """False: it was refused, and the form says why."""
         try:
             with unit_of_work:
                 done = task.service(book_id=item.pk, **form.cleaned_data)

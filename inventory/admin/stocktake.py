@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
@@ -119,8 +118,8 @@ class StocktakeAdmin(ReadOnlyAdmin):
             counting.throw_away()
             self.message_user(request, _("The count was thrown away; the stock is as it was."), messages.SUCCESS)
             return self._to("changelist")
-        context = self._context(request, _("Throw the count away"), stocktake=counting.mine())
-        return TemplateResponse(request, "admin/inventory/stockitem/throw_away.html", context)
+        title = _("Throw the count away")
+        return self.show_page(request, "admin/inventory/stockitem/throw_away.html", title, stocktake=counting.mine())
 
     # Apply
 
@@ -131,22 +130,22 @@ class StocktakeAdmin(ReadOnlyAdmin):
             self.message_user(request, _("Nothing is counted yet."), messages.WARNING)
             return self._to("stocktake")
         form = ApplyForm(request.POST or None, initial={"reason": _("Stocktake")})
-        if request.method == "POST" and form.is_valid() and self._is_applied(request, form):
+        if request.method == "POST" and form.is_valid() and self._apply(request, form):
             return self._to("changelist")
         found = differences(stocktake.counted())
         also = counting.also_counted([difference.item.pk for difference in found])
-        context = self._context(
+        return self.show_page(
             request,
+            "admin/inventory/stockitem/differences.html",
             _("Differences"),
             form=form,
             found=found,
             changed=[(one, ", ".join(also.get(one.item.pk, []))) for one in found if one.change],
             is_refused=any(difference.refusal for difference in found),
         )
-        return TemplateResponse(request, "admin/inventory/stockitem/differences.html", context)
 
-    def _is_applied(self, request: HttpRequest, form: ApplyForm) -> bool:
-        """Apply what was looked at; what the stock said then comes back with the form."""
+    def _apply(self, request: HttpRequest, form: ApplyForm) -> bool:
+        """Apply what was looked at; what the stock said then comes back with the form. False: it was refused."""
         seen = re.findall(
             r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})=([0-9]{1,10})", request.POST.get("on_hand", "")
         )
@@ -171,8 +170,9 @@ class StocktakeAdmin(ReadOnlyAdmin):
     # Pages
 
     def _page(self, request: HttpRequest, form: ScanForm, list_form: ListForm, **more: Any) -> HttpResponse:
-        context = self._context(
+        return self.show_page(
             request,
+            "admin/inventory/stockitem/stocktake.html",
             _("Stocktake"),
             form=form,
             list_form=list_form,
@@ -180,15 +180,11 @@ class StocktakeAdmin(ReadOnlyAdmin):
             **self._counted(),
             **more,
         )
-        return TemplateResponse(request, "admin/inventory/stockitem/stocktake.html", context)
 
     def _counted(self) -> dict[str, Any]:
         stocktake: Stocktake | None = counting.mine()
         latest = stocktake.latest(SHOWN_SCANS) if stocktake else []
         return {"stocktake": stocktake, "latest": latest}
-
-    def _context(self, request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
-        return {**self.admin_site.each_context(request), "title": title, "opts": self.opts, **more}
 
     def _to(self, name: str) -> HttpResponse:
         return HttpResponseRedirect(reverse(f"admin:inventory_stockitem_{name}"))

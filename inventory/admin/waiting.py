@@ -9,7 +9,6 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
@@ -30,15 +29,15 @@ class WaitingAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         page = Paginator(StockItem.objects.by_waiting(), BOOKS_PER_PAGE).get_page(request.GET.get("page"))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Waiting list"),
-            "opts": self.opts,
-            "page": page,
-            "books": [(item, lines_of[item.pk]) for lines_of in [waiting_lines(page)] for item in page],
-            "may_receive": request.user.has_perm("inventory.receive_copies"),
-        }
-        return TemplateResponse(request, "admin/inventory/stockitem/waiting.html", context)
+        lines = waiting_lines(page)
+        return self.show_page(
+            request,
+            "admin/inventory/stockitem/waiting.html",
+            _("Waiting list"),
+            page=page,
+            books=[(item, lines[item.pk]) for item in page],
+            may_receive=request.user.has_perm("inventory.receive_copies"),
+        )
 
 
 def waiting_lines(items: Any) -> dict[UUID, list[Allocation]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -58,12 +57,11 @@ class ActionsAdmin(ServiceAdmin):
         return self._ask_for_reason(request, form, queryset)
 
     def _ask_for_reason(self, request: HttpRequest, form: CancelForm, orders: OrderQuerySet) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Cancel orders") if len(orders) > 1 else _("Cancel the order"),
-            "opts": self.opts,
-            "form": form,
-            "orders": orders,
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/orders/order/cancel.html", context)
+        return self.show_page(
+            request,
+            "admin/orders/order/cancel.html",
+            _("Cancel orders") if len(orders) > 1 else _("Cancel the order"),
+            form=form,
+            orders=orders,
+            action_checkbox_name=ACTION_CHECKBOX_NAME,
+        )

@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -120,15 +119,14 @@ class ButtonsAdmin(ActionsAdmin):
                 )
                 return None
             order = orders.get()
-            context = {
-                **self.admin_site.each_context(request),
-                "title": _("Erase the customer’s data"),
-                "opts": self.opts,
-                "form": Form(),
-                "order": order,
-                "concerned": Order.objects.split_with(order).order_by("placed_at", "pk"),
-            }
-            return TemplateResponse(request, "admin/orders/order/erase.html", context)
+            return self.show_page(
+                request,
+                "admin/orders/order/erase.html",
+                _("Erase the customer’s data"),
+                form=Form(),
+                order=order,
+                concerned=Order.objects.split_with(order).order_by("placed_at", "pk"),
+            )
 
         return self._one(request, order_id, "orders.erase_customer", erase)
 
@@ -163,16 +161,15 @@ class ButtonsAdmin(ActionsAdmin):
             if form.is_valid():
                 self.attempt(request, orders, lambda order: question.ask(form.cleaned_data["reason"]), question.done)
                 return None
-            context = {
-                **self.admin_site.each_context(request),
-                "title": question.title,
-                "opts": self.opts,
-                "form": form,
-                "order": orders.get(),
-                "line": line,
-                "question": question,
-            }
-            return TemplateResponse(request, "admin/orders/order/line.html", context)
+            return self.show_page(
+                request,
+                "admin/orders/order/line.html",
+                question.title,
+                form=form,
+                order=orders.get(),
+                line=line,
+                question=question,
+            )
 
         return self._one(request, order_id, permission, ask)
 
