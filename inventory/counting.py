@@ -13,10 +13,16 @@ from uuid import UUID
 from django.db.models import Sum
 from django.utils import timezone
 
-from bookshelf_site.errors import DomainError
 from bookshelf_site.events import current_actor, unit_of_work, uuid7
 from bookshelf_site.spreadsheets import SIGNATURE, NoWorkbook, restored, workbook_as_csv
-from inventory.errors import UnreadableCounts, UnreadableLine
+from inventory.errors import (
+    NotAnIsbn,
+    NothingScanned,
+    TooManyCounted,
+    UnknownIsbn,
+    UnreadableCounts,
+    UnreadableLine,
+)
 from inventory.models import MAX_COPIES, StockItem, StockMovement
 from inventory.stocktake import Count, count_shelf, read_line, sort_counts
 from inventory.tally import Scan, Stocktake
@@ -25,35 +31,6 @@ NUMBER: Final = re.compile(r"[*x×]?\s*([0-9]{1,4})", re.IGNORECASE)
 """Fewer digits than an ISBN has: so many of the book that was scanned last."""
 
 COUNTED: Final = ("counted", "count", "on_hand")
-
-
-class UnknownIsbn(DomainError):
-    """{isbn} is not in the catalogue."""
-
-    code = "not_found"
-    status = 404
-
-    def __init__(self, isbn: str) -> None:
-        super().__init__(isbn)
-        self.isbn = isbn
-
-
-class NotAnIsbn(DomainError):
-    """{reason}"""
-
-    code = "validation_failed"
-    status = 422
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason[:1].upper() + reason[1:]
-
-
-class NothingScanned(DomainError):
-    """A number says how many copies of the last scan there are, and nothing was scanned yet."""
-
-    code = "validation_failed"
-    status = 422
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +76,7 @@ def also_counted(book_ids: Collection[UUID]) -> dict[UUID, list[str]]:
 def scan(*, text: str, token: UUID) -> Heard:
     """Count what was scanned or typed: an ISBN, one with a comma and a number, or a number for the last one.
 
-    The same token again counts nothing more. Raises UnknownIsbn, NotAnIsbn, NothingScanned.
+    The same token again counts nothing more. Raises UnknownIsbn, NotAnIsbn, NothingScanned, TooManyCounted.
     """
     stocktake = _mine_locked()
     if again := stocktake.scans.filter(token=token).first():
@@ -120,7 +97,7 @@ def scan(*, text: str, token: UUID) -> Heard:
 
 @unit_of_work
 def add_list(text: str) -> ListHeard:
-    """Add the lines that can be read to what is counted. Raises UnreadableCounts for none or too many, NotAnIsbn."""
+    """Add what lines can be read to what is counted. Raises UnreadableCounts for none or too many, TooManyCounted."""
     counted, wrong = sort_counts(text)
     stocktake = _mine_locked()
     _refuse_too_many(stocktake, counted)
@@ -145,6 +122,7 @@ def leave_out(*, book_id: UUID) -> None:
 
 @unit_of_work
 def throw_away() -> None:
+    """End the count; the stock stays as it is."""
     stocktake = _mine_locked()
     stocktake.finished_at = timezone.now()
     stocktake.save()
@@ -218,7 +196,7 @@ def _refuse_too_many(stocktake: Stocktake, more: Mapping[UUID, int]) -> None:
     already = stocktake.scans.filter(book__in=more).values("book").annotate(n=Sum("copies")).values_list("book", "n")
     for book_id, counted in already:
         if counted + more[book_id] > MAX_COPIES:
-            raise NotAnIsbn(f"at most {MAX_COPIES:,} copies of a book are counted")
+            raise TooManyCounted(most=MAX_COPIES)
 
 
 def _heard(stocktake: Stocktake, book_id: UUID) -> Heard:

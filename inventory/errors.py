@@ -99,6 +99,46 @@ class StockMoved(RefusedToStaff):
         self.titles = ", ".join(sorted(titles))
 
 
+class UnknownIsbn(DomainError):
+    """{isbn} is not in the catalogue."""
+
+    code = "not_found"
+    status = 404
+
+    def __init__(self, isbn: str) -> None:
+        super().__init__(isbn)
+        self.isbn = isbn
+
+
+class NotAnIsbn(DomainError):
+    """{reason}"""
+
+    code = "validation_failed"
+    status = 422
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason[:1].upper() + reason[1:]
+
+
+class NothingScanned(DomainError):
+    """A number says how many copies of the last scan there are, and nothing was scanned yet."""
+
+    code = "validation_failed"
+    status = 422
+
+
+class TooManyCounted(DomainError):
+    """At most {most:,} copies of a book are counted."""
+
+    code = "validation_failed"
+    status = 422
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnreadableLine:
     """A line of a stocktake's list that counts nothing, and why; lines count from 1, 0 is the list as a whole."""

@@ -23,7 +23,8 @@ from bookshelf_site.errors import DomainError
 from bookshelf_site.events import unit_of_work
 from inventory import counting
 from inventory.admin.forms import ApplyForm, ListForm, ScanForm
-from inventory.counting import Heard, NotAnIsbn, UnknownIsbn
+from inventory.counting import Heard
+from inventory.errors import NothingScanned, UnknownIsbn
 from inventory.stocktake import differences
 from inventory.tally import Stocktake
 
@@ -204,4 +205,4 @@ def kind_of(refused: DomainError) -> str:
     """A book that the shop doesn't have looks and sounds otherwise than digits that are no ISBN."""
     if isinstance(refused, UnknownIsbn):
         return "unknown"
-    return "wrong" if isinstance(refused, NotAnIsbn) else "nothing"
+    return "nothing" if isinstance(refused, NothingScanned) else "wrong"
