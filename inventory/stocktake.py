@@ -44,20 +44,12 @@ class Difference:
         return self.counted - self.item.on_hand
 
 
-def read_counts(text: str) -> dict[UUID, int]:
-    """The copies that were found, by book.
+def sort_counts(text: str) -> tuple[dict[UUID, int], list[UnreadableLine]]:
+    """What the lines that can be read count, by book, and the others. Raises UnreadableCounts for none, or too many.
 
     A line is an ISBN in any form, or a scan, for one copy; or an ISBN, a comma, semicolon or tab, and the number of
-    copies, which may be 0. Lines of the same book add up. Raises UnreadableCounts, naming every line that is wrong.
+    copies, which may be 0. Lines of the same book add up.
     """
-    counted, wrong = sort_counts(text)
-    if wrong:
-        raise UnreadableCounts(wrong)
-    return counted
-
-
-def sort_counts(text: str) -> tuple[dict[UUID, int], list[UnreadableLine]]:
-    """What the lines that can be read count, by book, and the others. Raises UnreadableCounts for none, or too many."""
     lines = {number: line for number, line in enumerate(text.splitlines(), 1) if line.strip()}
     if not 1 <= len(lines) <= MAX_LINES:
         raise UnreadableCounts([UnreadableLine(line=0, reason=f"a stocktake has 1 to {MAX_LINES:,} lines")])
