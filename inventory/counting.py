@@ -23,9 +23,8 @@ from inventory.errors import (
     UnreadableCounts,
     UnreadableLine,
 )
-from inventory.models import MAX_COPIES, StockItem, StockMovement
+from inventory.models import MAX_COPIES, Scan, StockItem, StockMovement, Stocktake
 from inventory.stocktake import Count, count_shelf, read_line, sort_counts
-from inventory.tally import Scan, Stocktake
 
 NUMBER: Final = re.compile(r"[*x×]?\s*([0-9]{1,4})", re.IGNORECASE)
 """Fewer digits than an ISBN has: so many of the book that was scanned last."""

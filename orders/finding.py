@@ -11,8 +11,7 @@ from typing import Final
 from django.utils.crypto import salted_hmac
 
 from bookshelf_site.events import acting, unit_of_work
-from orders.links import LinkLimit, LinkRequest
-from orders.models import Order
+from orders.models import LinkLimit, LinkRequest, Order
 
 PER_ADDRESS: Final = 5
 PER_CLIENT: Final = 20

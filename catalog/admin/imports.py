@@ -33,7 +33,6 @@ from bookshelf_site.uploads import MEGABYTE
 from catalog import imports
 from catalog.feeds import unpacked_pieces
 from catalog.models import MAX_OPENING_STOCK, MAX_PRICE, FeedImport
-from catalog.uploads import rejected_rows
 
 SHOWN_REJECTIONS = 50
 LARGEST_FEED = 200 * MEGABYTE
@@ -180,7 +179,7 @@ class FeedImportAdmin(ReadOnlyAdmin):
             raise Http404
         if not self.has_view_permission(request, feed):
             raise PermissionDenied
-        lines = csv_stream(["line", "record", "reason"], rejected_rows(feed))
+        lines = csv_stream(["line", "record", "reason"], feed.rejected_rows())
         response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{feed.pk}.csv"'
         return response

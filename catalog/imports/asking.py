@@ -15,8 +15,7 @@ from bookshelf_site.money import Money
 from bookshelf_site.spreadsheets import SIGNATURE
 from catalog.feeds import UnreadableFeed, detect_format
 from catalog.imports.kept import in_parts
-from catalog.models import MAX_OPENING_STOCK, FeedImport, FeedPart, checked_price
-from catalog.uploads import NAME_LENGTH
+from catalog.models import FEED_NAME_LENGTH, MAX_OPENING_STOCK, FeedImport, FeedPart, checked_price
 
 COUNTS: Final = dict.fromkeys(("read", "added", "updated", "unchanged", "rejected", "position"), 0)
 
@@ -51,7 +50,7 @@ class Wishes:
 def hand_in(pieces: Iterable[bytes], *, file_name: str, wishes: Wishes) -> FeedImport:
     """Keep a file, piece by piece, to be looked through. If the pieces end in UnreadableFeed, that is its report."""
     feed = FeedImport.objects.create(
-        file_name=file_name[-NAME_LENGTH:],
+        file_name=file_name[-FEED_NAME_LENGTH:],
         actor=current_actor(),
         opening_stock=wishes.opening_stock,
         price_amount=wishes.price.amount if wishes.price else None,

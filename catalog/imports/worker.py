@@ -19,8 +19,7 @@ from catalog.feeds import BookRecord, Rejected, UnreadableFeed, read_feed, requi
 from catalog.feeds.importing import ImportReport, Terms, import_records, preview_records
 from catalog.imports.asking import COUNTS, Status
 from catalog.imports.kept import KeptFile
-from catalog.models import FeedImport, FeedRejection
-from catalog.uploads import NAME_LENGTH
+from catalog.models import FEED_NAME_LENGTH, FeedImport, FeedRejection
 
 HOLD: Final = timedelta(seconds=60)
 """How long a worker may be silent before another one takes its feed up."""
@@ -164,4 +163,4 @@ class Worker:
 
 
 def _rejection(feed: FeedImport, entry: Rejected) -> FeedRejection:
-    return FeedRejection(feed=feed, line=entry.line, record=entry.record[:NAME_LENGTH], reason=entry.reason)
+    return FeedRejection(feed=feed, line=entry.line, record=entry.record[:FEED_NAME_LENGTH], reason=entry.reason)

@@ -13,12 +13,13 @@ from catalog.models.details import (
     BookDetails,
     checked_price,
 )
+from catalog.models.feed_import import FEED_NAME_LENGTH, FeedImport, FeedPart, FeedRejection
 from catalog.models.queries import BookQuerySet, FallingPrice, RisingPrice
-from catalog.uploads import FeedImport, FeedPart, FeedRejection
 
 __all__ = [
     "AUTHOR_LENGTH",
     "DESCRIPTION_LENGTH",
+    "FEED_NAME_LENGTH",
     "MAX_OPENING_STOCK",
     "MAX_PRICE",
     "PUBLISHER_LENGTH",

@@ -25,8 +25,8 @@ from inventory import counting
 from inventory.admin.forms import ApplyForm, ListForm, ScanForm
 from inventory.counting import Heard
 from inventory.errors import NothingScanned, UnknownIsbn
+from inventory.models import Stocktake
 from inventory.stocktake import differences
-from inventory.tally import Stocktake
 
 SHOWN_SCANS = 12
 

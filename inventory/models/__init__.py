@@ -7,7 +7,7 @@ from inventory.models.ledger import StockMovement, StockMovementQuerySet
 from inventory.models.notification import Notification, NotificationQuerySet
 from inventory.models.queries import StockItemQuerySet
 from inventory.models.stock import MAX_COPIES, MAX_ON_HAND, REASON_LENGTH, StockItem, checked_reason
-from inventory.tally import Scan, Stocktake
+from inventory.models.tally import Scan, Stocktake
 
 __all__ = [
     "MAX_COPIES",

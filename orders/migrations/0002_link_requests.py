@@ -3,7 +3,7 @@
 import django.utils.timezone
 from django.db import migrations, models
 
-import orders.links
+import orders.models.links
 
 
 class Migration(migrations.Migration):
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             name="LinkLimit",
             fields=[
                 ("subject", models.CharField(editable=False, max_length=64, primary_key=True, serialize=False)),
-                ("window", models.BigIntegerField(default=orders.links.this_window, editable=False)),
+                ("window", models.BigIntegerField(default=orders.models.links.this_window, editable=False)),
                 ("asked", models.PositiveIntegerField(default=0, editable=False)),
             ],
             options={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orders.models.contact import NOTE_LENGTH, Contact, ContactChanges, Fulfilment, languages
 from orders.models.line import MAX_QUANTITY, OrderLine
+from orders.models.links import LinkLimit, LinkRequest
 from orders.models.order import MAX_LINES, REASON_LENGTH, Order, SplitOrder, new_token
 from orders.models.queries import OrderQuerySet
 from orders.models.status import TRANSITIONS, CancelReason, Status
@@ -18,6 +19,8 @@ __all__ = [
     "Contact",
     "ContactChanges",
     "Fulfilment",
+    "LinkLimit",
+    "LinkRequest",
     "Order",
     "OrderLine",
     "OrderQuerySet",

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from catalog import imports
 from catalog.imports import working
 from catalog.models import Book
-from inventory.tally import Scan
+from inventory.models import Scan
 from tests.given import a_book, stock
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -8,9 +8,8 @@ from bookshelf_site.events import acting
 from bookshelf_site.rows import RowsRefused
 from inventory import counting
 from inventory.errors import NotAnIsbn, NothingScanned, StockMoved, TooManyCounted, UnknownIsbn, UnreadableCounts
-from inventory.models import StockMovement
+from inventory.models import Scan, StockMovement, Stocktake
 from inventory.services import receive_copies
-from inventory.tally import Scan, Stocktake
 from tests.given import a_book, an_order, stock
 
 pytestmark = pytest.mark.django_db

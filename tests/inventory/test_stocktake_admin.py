@@ -4,9 +4,8 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from inventory.models import StockMovement
+from inventory.models import Scan, StockMovement
 from inventory.services import receive_copies
-from inventory.tally import Scan
 from tests.desk import Page
 from tests.given import a_book, a_waiting_order, an_order, stock
 

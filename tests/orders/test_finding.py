@@ -7,8 +7,7 @@ from bookshelf_site.events.models import Event
 from orders import services
 from orders.errors import TooManyRequests
 from orders.finding import PER_ADDRESS, PER_CLIENT, answer_link_requests, request_link
-from orders.links import LinkLimit, LinkRequest
-from orders.models import Contact, Order
+from orders.models import Contact, LinkLimit, LinkRequest, Order
 from tests.given import a_book, an_order, raised
 from tests.racing import outcomes, race
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from orders.finding import PER_ADDRESS, answer_link_requests
-from orders.links import LinkRequest
+from orders.models import LinkRequest
 from tests import states
 from tests.desk import Desk, Page
 from tests.effort import IS_THOROUGH

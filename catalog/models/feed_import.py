@@ -13,7 +13,7 @@ from django.db.models import Q
 from bookshelf_site.events import uuid7
 from bookshelf_site.money import Money
 
-NAME_LENGTH = 200
+FEED_NAME_LENGTH = 200
 
 
 class FeedImportQuerySet(models.QuerySet["FeedImport"]):
@@ -53,7 +53,7 @@ class FeedImport(models.Model):
         ONIX = "onix", "ONIX"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    file_name = models.CharField("file", max_length=NAME_LENGTH, editable=False)
+    file_name = models.CharField("file", max_length=FEED_NAME_LENGTH, editable=False)
     feed_format = models.CharField("format", max_length=4, choices=Format, editable=False)
     size = models.PositiveBigIntegerField(default=0, editable=False, help_text="bytes")
     actor = models.CharField("by", max_length=150, editable=False)
@@ -114,6 +114,10 @@ class FeedImport(models.Model):
             done, whole = self.position, self.size * (1 if self.is_partial else 2)
         return min(100, 100 * done // whole) if whole else 0
 
+    def rejected_rows(self) -> Iterator[tuple[object, ...]]:
+        """Line, record and reason of every rejection, read as they are asked for."""
+        yield from self.rejections.order_by("id").values_list("line", "record", "reason").iterator(chunk_size=2_000)
+
 
 class FeedPart(models.Model):
     """A piece of the file until it is taken over, in the database: there each web server and each worker has it."""
@@ -135,7 +139,7 @@ class FeedRejection(models.Model):
 
     feed = models.ForeignKey(FeedImport, on_delete=models.CASCADE, related_name="rejections", editable=False)
     line = models.PositiveIntegerField(null=True, editable=False)
-    record = models.CharField(max_length=NAME_LENGTH, editable=False)
+    record = models.CharField(max_length=FEED_NAME_LENGTH, editable=False)
     reason = models.TextField(editable=False)
 
     class Meta:
@@ -143,9 +147,3 @@ class FeedRejection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record}: {self.reason}"
-
-
-def rejected_rows(feed: FeedImport) -> Iterator[tuple[object, ...]]:
-    """Every rejection of a feed, read as it is asked for."""
-    rows = feed.rejections.order_by("id").values_list("line", "record", "reason")
-    yield from rows.iterator(chunk_size=2_000)
