@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -14,6 +16,8 @@ from inventory import services as inventory
 from orders.errors import NotAllExpired
 from orders.models import Order
 from orders.services.moving import MOVED
+
+ASKED_AT_ONCE: Final = 500
 
 log = structlog.get_logger(__name__)
 
@@ -27,26 +31,26 @@ def expire_orders() -> list[Order]:
     if not settings.PENDING_ORDER_HOURS:
         return []
     moment = timezone.now() - timedelta(hours=settings.PENDING_ORDER_HOURS)
-    overdue = list(Order.objects.pending().placed_until(moment).order_by("placed_at").values_list("pk", flat=True))
     expired: list[Order] = []
     failed: list[UUID] = []
-    for start in range(0, len(overdue), EXPIRED_AT_ONCE):
-        some = overdue[start : start + EXPIRED_AT_ONCE]
-        still_in_time = inventory.orders_that_waited_after(moment, some)
-        for order_id in some:
-            if order_id in still_in_time:
-                continue
-            try:
-                expired += _expire(order_id, moment)
-            except Exception:
-                log.exception("an order could not be expired", order_id=str(order_id))
-                failed.append(order_id)
+    for order_id in _overdue(moment):
+        try:
+            expired += _expire(order_id, moment)
+        except Exception:
+            log.exception("an order could not be expired", order_id=str(order_id))
+            failed.append(order_id)
     if failed:
         raise NotAllExpired(expired=[order.number for order in expired], failed=failed)
     return expired
 
 
-EXPIRED_AT_ONCE = 500
+def _overdue(moment: datetime) -> Iterator[UUID]:
+    """Orders that were placed until then and have not waited since, the oldest first."""
+    placed = list(Order.objects.pending().placed_until(moment).order_by("placed_at").values_list("pk", flat=True))
+    for start in range(0, len(placed), ASKED_AT_ONCE):
+        some = placed[start : start + ASKED_AT_ONCE]
+        still_in_time = inventory.orders_that_waited_after(moment, some)
+        yield from (order_id for order_id in some if order_id not in still_in_time)
 
 
 @unit_of_work
