@@ -27,7 +27,7 @@ Row = TypeVar("Row", bound=Model)
 class Group(Generic[Row]):
     """The first rows of a kind; where there are more, `more` is the list that shows them all."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Row] = ()
     more: str = ""
 
 
@@ -38,8 +38,8 @@ class Answer:
     text: str
     page: str = ""
     isbn: str | None = None
-    orders: Group[Order] = field(default_factory=lambda: Group(rows=()))
-    books: Group[Book] = field(default_factory=lambda: Group(rows=()))
+    orders: Group[Order] = field(default_factory=Group)
+    books: Group[Book] = field(default_factory=Group)
 
     @property
     def is_empty(self) -> bool:
@@ -65,14 +65,8 @@ def answer_to(text: str, user: User) -> Answer:
     return Answer(
         text=text,
         isbn=isbn,
-        orders=_first(
-            orders.search_orders(Order.objects.all(), text).order_by("-placed_at", "-id"), "orders_order", text
-        )
-        if sees_orders
-        else Group(rows=()),
-        books=_first(Book.objects.search(text).with_stock().order_by("title", "id"), "catalog_book", text)
-        if sees_books
-        else Group(rows=()),
+        orders=_orders_with(text) if sees_orders else Group(),
+        books=_books_with(text) if sees_books else Group(),
     )
 
 
@@ -85,6 +79,15 @@ def _page_of_order(text: str) -> str:
     number = normalise_number(text)
     order = Order.objects.filter(number=number).first() if number else None
     return reverse("admin:orders_order_change", args=[order.pk]) if order else ""
+
+
+def _orders_with(text: str) -> Group[Order]:
+    found = orders.search_orders(Order.objects.all(), text)
+    return _first(found.order_by("-placed_at", "-id"), "orders_order", text)
+
+
+def _books_with(text: str) -> Group[Book]:
+    return _first(Book.objects.search(text).with_stock().order_by("title", "id"), "catalog_book", text)
 
 
 def _first(found: QuerySet[Row], name: str, text: str) -> Group[Row]:
