@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy
 from bookshelf_site.admin import REFUSED, RefusableForm, ServiceForm
 from bookshelf_site.errors import DomainError, FieldError
 from orders.models import (
+    CANCEL_NOTE_LENGTH,
+    CONTACT_LENGTHS,
     MAX_LINES,
     MAX_QUANTITY,
     NOTE_LENGTH,
@@ -50,16 +52,16 @@ CONTACT_FIELDS = [
 
 
 class ContactForm(ServiceForm):
-    customer_name = forms.CharField(max_length=150, widget=AdminTextInputWidget)
+    customer_name = forms.CharField(max_length=CONTACT_LENGTHS["customer_name"], widget=AdminTextInputWidget)
     customer_email = forms.EmailField(label=gettext_lazy("E-mail"), required=False, widget=AdminTextInputWidget)
-    phone = forms.CharField(max_length=40, required=False)
+    phone = forms.CharField(max_length=CONTACT_LENGTHS["phone"], required=False)
     language = forms.ChoiceField(choices=settings.LANGUAGES)
     fulfilment = forms.ChoiceField(choices=Fulfilment.choices)
-    street = forms.CharField(max_length=200, required=False, widget=AdminTextInputWidget)
-    postal_code = forms.CharField(max_length=20, required=False)
-    city = forms.CharField(max_length=100, required=False)
-    country = forms.CharField(max_length=60, required=False)
-    note = forms.CharField(max_length=2_000, required=False, widget=AdminTextareaWidget(attrs={"rows": 3}))
+    street = forms.CharField(max_length=CONTACT_LENGTHS["street"], required=False, widget=AdminTextInputWidget)
+    postal_code = forms.CharField(max_length=CONTACT_LENGTHS["postal_code"], required=False)
+    city = forms.CharField(max_length=CONTACT_LENGTHS["city"], required=False)
+    country = forms.CharField(max_length=CONTACT_LENGTHS["country"], required=False)
+    note = forms.CharField(max_length=NOTE_LENGTH, required=False, widget=AdminTextareaWidget(attrs={"rows": 3}))
 
     class Meta:
         labels: ClassVar = {"customer_email": gettext_lazy("E-mail")}  # where it is shown and can't be changed
@@ -129,7 +131,7 @@ class NewLineFormSet(LineFormSetBase):
         if not index:
             raise forms.ValidationError(capfirst(error.detail))
         form = self.filled[int(index)]
-        form.add_error({"quantity": "quantity"}.get(field, "book"), capfirst(error.detail))
+        form.add_error("quantity" if field == "quantity" else "book", capfirst(error.detail))
 
 
 class NewLineInline(LineInlineBase):
@@ -163,7 +165,7 @@ class CancelForm(RefusableForm, forms.Form):
     reason = forms.ChoiceField(
         choices=[(reason.value, reason.label) for reason in CancelReason if reason != CancelReason.EXPIRED]
     )
-    note = forms.CharField(max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    note = forms.CharField(max_length=CANCEL_NOTE_LENGTH, required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class ReasonForm(RefusableForm, forms.Form):

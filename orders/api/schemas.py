@@ -12,9 +12,14 @@ from bookshelf_site.events.models import Event
 from bookshelf_site.pages import Page, PageParameters
 from bookshelf_site.schemas import Count, Input, Line, Moment, MoneyIn, MoneyOut, Text, inline
 from orders.models import (
+    CANCEL_NOTE_LENGTH,
+    CONTACT_LENGTHS,
     MAX_LINES,
     MAX_QUANTITY,
+    NOTE_LENGTH,
     REASON_LENGTH,
+    REFERENCE_LENGTH,
+    TRACKING_LENGTH,
     CancelReason,
     Contact,
     ContactChanges,
@@ -47,10 +52,10 @@ class Address(BaseModel):
 
 
 class AddressIn(Input):
-    street: Line = Field(min_length=1, max_length=200)
-    city: Line = Field(min_length=1, max_length=100)
-    postal_code: Line = Field(min_length=1, max_length=20)
-    country: Line = Field(min_length=1, max_length=60)
+    street: Line = Field(min_length=1, max_length=CONTACT_LENGTHS["street"])
+    city: Line = Field(min_length=1, max_length=CONTACT_LENGTHS["city"])
+    postal_code: Line = Field(min_length=1, max_length=CONTACT_LENGTHS["postal_code"])
+    country: Line = Field(min_length=1, max_length=CONTACT_LENGTHS["country"])
 
 
 NO_ADDRESS: Final = {"street": "", "city": "", "postal_code": "", "country": ""}
@@ -75,14 +80,14 @@ class OrderIn(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [AN_ORDER]})
 
-    customer_name: Line = Field(min_length=1, max_length=150)
-    customer_email: Line | None = Field(None, max_length=254)
-    phone: Line | None = Field(None, max_length=40)
+    customer_name: Line = Field(min_length=1, max_length=CONTACT_LENGTHS["customer_name"])
+    customer_email: Line | None = Field(None, max_length=CONTACT_LENGTHS["customer_email"])
+    phone: Line | None = Field(None, max_length=CONTACT_LENGTHS["phone"])
     language: Language = "en"
     fulfilment: Literal["collect", "ship"] = "collect"
     address: AddressIn | None = Field(None, description="needed to ship")
-    note: Text | None = Field(None, max_length=2_000)
-    external_reference: Line | None = Field(None, max_length=100, description="yours; unique per key")
+    note: Text | None = Field(None, max_length=NOTE_LENGTH)
+    external_reference: Line | None = Field(None, max_length=REFERENCE_LENGTH, description="yours; unique per key")
     if_unavailable: Literal["reject", "wait"] = Field(
         "reject", description="`wait`: keep what is there, and let the rest of each line wait for copies"
     )
@@ -106,13 +111,13 @@ class ContactPatch(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"customer_email": "alice.johnson@example.com"}]})
 
-    customer_name: Line = Field("", min_length=1, max_length=150)
-    customer_email: Line | None = Field(None, max_length=254)
-    phone: Line | None = Field(None, max_length=40)
+    customer_name: Line = Field("", min_length=1, max_length=CONTACT_LENGTHS["customer_name"])
+    customer_email: Line | None = Field(None, max_length=CONTACT_LENGTHS["customer_email"])
+    phone: Line | None = Field(None, max_length=CONTACT_LENGTHS["phone"])
     language: Language = "en"
     fulfilment: Literal["collect", "ship"] = "collect"
     address: AddressIn | None = None
-    note: Text | None = Field(None, max_length=2_000)
+    note: Text | None = Field(None, max_length=NOTE_LENGTH)
 
     @property
     def changes(self) -> ContactChanges:
@@ -123,14 +128,14 @@ class ContactPatch(Input):
 
 
 class ShipIn(Input):
-    tracking: Line | None = Field(None, max_length=100, description="the carrier's number")
+    tracking: Line | None = Field(None, max_length=TRACKING_LENGTH, description="the carrier's number")
 
 
 class CancelIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "customer"}]})
 
     reason: Reason
-    note: Text | None = Field(None, max_length=500)
+    note: Text | None = Field(None, max_length=CANCEL_NOTE_LENGTH)
 
 
 class LineReasonIn(Input):

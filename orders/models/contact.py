@@ -14,6 +14,16 @@ from bookshelf_site.errors import InvalidValue, checked_line, checked_text
 from bookshelf_site.events.erasure import ERASED
 
 NOTE_LENGTH = 2_000
+CONTACT_LENGTHS: Final = {
+    "customer_name": 150,
+    "customer_email": 254,
+    "phone": 40,
+    "street": 200,
+    "city": 100,
+    "postal_code": 20,
+    "country": 60,
+}
+"""How many characters a line of the contact has, wherever it is typed, sent and kept."""
 ADDRESS: Final = ("street", "city", "postal_code", "country")
 
 
@@ -43,7 +53,7 @@ class Contact:
     note: str = ""
 
     def __post_init__(self) -> None:
-        for field, longest in _LENGTHS.items():
+        for field, longest in CONTACT_LENGTHS.items():
             object.__setattr__(self, field, checked_line(_path(field), getattr(self, field), longest=longest))
         object.__setattr__(self, "note", checked_text("note", self.note, longest=NOTE_LENGTH))
         if not self.customer_name:
@@ -78,17 +88,6 @@ class ContactChanges(TypedDict, total=False):
     postal_code: str
     country: str
     note: str
-
-
-_LENGTHS = {
-    "customer_name": 150,
-    "customer_email": 254,
-    "phone": 40,
-    "street": 200,
-    "city": 100,
-    "postal_code": 20,
-    "country": 60,
-}
 
 
 def _path(field: str) -> str:

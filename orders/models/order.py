@@ -38,7 +38,7 @@ from orders.events import (
     OrderSplit,
     OrderSplitOff,
 )
-from orders.models.contact import NOTE_LENGTH, Contact, Fulfilment, languages
+from orders.models.contact import CONTACT_LENGTHS, NOTE_LENGTH, Contact, Fulfilment, languages
 from orders.models.line import OrderLine
 from orders.models.queries import OrderQuerySet
 from orders.models.status import TRANSITIONS, CancelReason, Status
@@ -47,6 +47,9 @@ from orders.words import WordsField
 
 MAX_LINES = 200
 REASON_LENGTH = 200
+REFERENCE_LENGTH = 100
+TRACKING_LENGTH = 100
+CANCEL_NOTE_LENGTH = 500
 
 _AFTER_ERASURE = {
     "customer_name": ERASED,
@@ -75,24 +78,24 @@ class Order(Aggregate):
     number = models.CharField(max_length=12, unique=True, default=new_number, editable=False)
     token = models.CharField(max_length=43, unique=True, default=new_token, editable=False)
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING, editable=False)
-    customer_name = models.CharField(max_length=150)
-    customer_email = models.EmailField(blank=True)
+    customer_name = models.CharField(max_length=CONTACT_LENGTHS["customer_name"])
+    customer_email = models.EmailField(max_length=CONTACT_LENGTHS["customer_email"], blank=True)
     words = WordsField(editable=False, default="", help_text="by which the order is found")
-    phone = models.CharField(max_length=40, blank=True)
+    phone = models.CharField(max_length=CONTACT_LENGTHS["phone"], blank=True)
     language = models.CharField(max_length=10, default="en", choices=languages)
     fulfilment = models.CharField(max_length=7, choices=Fulfilment, default=Fulfilment.COLLECT)
-    street = models.CharField(max_length=200, blank=True)
-    city = models.CharField(max_length=100, blank=True)
-    postal_code = models.CharField(max_length=20, blank=True)
-    country = models.CharField(max_length=60, blank=True)
+    street = models.CharField(max_length=CONTACT_LENGTHS["street"], blank=True)
+    city = models.CharField(max_length=CONTACT_LENGTHS["city"], blank=True)
+    postal_code = models.CharField(max_length=CONTACT_LENGTHS["postal_code"], blank=True)
+    country = models.CharField(max_length=CONTACT_LENGTHS["country"], blank=True)
     note = models.TextField(blank=True)
-    external_reference = models.CharField(max_length=100, blank=True, editable=False)
+    external_reference = models.CharField(max_length=REFERENCE_LENGTH, blank=True, editable=False)
     placed_by = models.CharField(max_length=150, blank=True, editable=False)
     total_amount = models.DecimalField(max_digits=14, decimal_places=2, editable=False)
     currency = models.CharField(max_length=3, editable=False)
-    tracking = models.CharField(max_length=100, blank=True, editable=False)
+    tracking = models.CharField(max_length=TRACKING_LENGTH, blank=True, editable=False)
     cancel_reason = models.CharField(max_length=12, choices=CancelReason, blank=True, editable=False)
-    cancel_note = models.CharField(max_length=500, blank=True, editable=False)
+    cancel_note = models.CharField(max_length=CANCEL_NOTE_LENGTH, blank=True, editable=False)
     split_from = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="splits")
     placed_at = models.DateTimeField(default=timezone.now, editable=False)
     confirmed_at = models.DateTimeField(null=True, editable=False)
@@ -152,7 +155,7 @@ class Order(Aggregate):
     @classmethod
     def placed(cls, contact: Contact, lines: list[OrderLine], *, external_reference: str = "") -> Self:
         """A new order of these lines, neither saved; the lines get their order here. Raises InvalidValue."""
-        reference = checked_line("external_reference", external_reference, longest=100)
+        reference = checked_line("external_reference", external_reference, longest=REFERENCE_LENGTH)
         order = cls(**vars(contact), external_reference=reference, placed_by=current_actor())
         for line in lines:
             line.order = order
@@ -210,7 +213,7 @@ class Order(Aggregate):
 
     def ship(self, *, tracking: str = "") -> bool:
         """Send or hand over the copies. False: it already was; InvalidTransition: it can't be."""
-        tracking = checked_line("tracking", tracking, longest=100)
+        tracking = checked_line("tracking", tracking, longest=TRACKING_LENGTH)
         if not self._move_to(Status.SHIPPED):
             return False
         self.shipped_at = timezone.now()
@@ -224,7 +227,7 @@ class Order(Aggregate):
         """Call it off. False: it already was; InvalidTransition: it can't be."""
         if reason not in CancelReason.values:
             raise InvalidValue("reason", f"one of {', '.join(CancelReason.values)}")
-        note = checked_text("note", note, longest=500)
+        note = checked_text("note", note, longest=CANCEL_NOTE_LENGTH)
         if not self._move_to(Status.CANCELLED):
             return False
         self.cancelled_at = timezone.now()

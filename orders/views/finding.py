@@ -15,12 +15,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from orders import finding
 from orders.errors import TooManyRequests
+from orders.models import CONTACT_LENGTHS
 from orders.numbers import normalise_number
 
 
 class FindForm(forms.Form):
     number = forms.CharField(label=gettext_lazy("Order number"), max_length=40)
-    email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=254)
+    email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=CONTACT_LENGTHS["customer_email"])
 
     def clean_number(self) -> str:
         """The number has a check character: who mistyped it is told so, whether there is such an order or not."""
