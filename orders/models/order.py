@@ -37,6 +37,7 @@ from orders.events import (
     OrderShipped,
     OrderSplit,
     OrderSplitOff,
+    PlacedLine,
 )
 from orders.models.contact import CONTACT_LENGTHS, NOTE_LENGTH, Contact, Fulfilment, languages
 from orders.models.line import OrderLine
@@ -316,14 +317,18 @@ class Order(Aggregate):
         self._add_up([line for line in open_lines if line.order_id == self.id])
         rest._add_up(list(moved.values()))
         self.version += 1
-        told = tuple(line.as_placed() for line in moved.values())
+        self._tell_split(rest, tuple(line.as_placed() for line in moved.values()))
+        return SplitOrder(order=rest, moved=moved)
+
+    def _tell_split(self, rest: Order, moved: tuple[PlacedLine, ...]) -> None:
+        """Each of the two orders says in its own timeline what has become of it."""
         self.raise_event(
             OrderSplit(
                 order_id=self.id,
                 number=self.number,
                 split_into_id=rest.id,
                 split_into_number=rest.number,
-                moved=told,
+                moved=moved,
                 total=self.total,
             )
         )
@@ -334,21 +339,15 @@ class Order(Aggregate):
                 split_from_id=self.id,
                 split_from_number=self.number,
                 customer_name=rest.customer_name,
-                lines=told,
+                lines=moved,
                 total=rest.total,
             )
         )
-        return SplitOrder(order=rest, moved=moved)
 
     def refuse_unless_pending(self) -> None:
         """Raises NotPending once the copies are promised to the customer, sent, or free again."""
         if self.status != Status.PENDING:
             raise NotPending(current=self.status, allowed=self.allowed)
-
-    def _add_up(self, lines: Sequence[OrderLine]) -> None:
-        """The total is what the lines cost that aren't cancelled."""
-        total = sum((line.line_total for line in lines if not line.cancelled_at), Money.zero(lines[0].currency))
-        self.total_amount, self.currency = total.amount, total.currency
 
     def correct_contact(self, contact: Contact) -> None:
         """Put the customer's data right. Raises NoLongerEditable once it is shipped or cancelled."""
@@ -408,3 +407,8 @@ class Order(Aggregate):
         self.status = wanted
         self.version += 1
         return True
+
+    def _add_up(self, lines: Sequence[OrderLine]) -> None:
+        """The total is what the lines cost that aren't cancelled."""
+        total = sum((line.line_total for line in lines if not line.cancelled_at), Money.zero(lines[0].currency))
+        self.total_amount, self.currency = total.amount, total.currency
