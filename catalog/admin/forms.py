@@ -23,6 +23,7 @@ from catalog.isbn import InvalidIsbn, normalise_isbn
 from catalog.models import (
     AUTHOR_LENGTH,
     DESCRIPTION_LENGTH,
+    MAX_OPENING_STOCK,
     MAX_PRICE,
     PUBLISHER_LENGTH,
     TITLE_LENGTH,
@@ -89,7 +90,7 @@ class BookForm(ServiceForm):
 
 class NewBookForm(BookForm):
     opening_stock = forms.IntegerField(
-        min_value=0, max_value=1_000_000, help_text=gettext_lazy("copies on the shelf from the first day")
+        min_value=0, max_value=MAX_OPENING_STOCK, help_text=gettext_lazy("copies on the shelf from the first day")
     )
 
 

@@ -20,7 +20,7 @@ from bookshelf_site.events import acting
 from bookshelf_site.money import InvalidMoney, Money
 from catalog.feeds import BookRecord, FeedFormat, Rejected, UnreadableFeed, read_feed, require_whole, unpacked
 from catalog.feeds.importing import ImportReport, Terms, import_records, nothing, preview_records
-from catalog.models import checked_price
+from catalog.models import MAX_OPENING_STOCK, checked_price
 
 SHOWN_REJECTIONS = 20
 
@@ -110,8 +110,8 @@ class Command(BaseCommand):
 
 
 def copies(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 1_000_000:
-        raise ArgumentTypeError(f"{text!r} is no number of copies, from 0 to 1,000,000")
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_OPENING_STOCK:
+        raise ArgumentTypeError(f"{text!r} is no number of copies, from 0 to {MAX_OPENING_STOCK:,}")
     return int(text)
 
 
