@@ -79,22 +79,27 @@ def import_records(
     *,
     terms: Terms,
     report: ImportReport,
-    keep: Keep | None = None,
     before_writing: Callable[[], None] = nothing,
 ) -> Iterator[ImportReport]:
     """Take the records over, a chunk at a time; yields the report after each, for whoever shows the progress.
 
     What is reported is committed: if the feed breaks off, all before it is in; if the process dies, all chunks before.
-    `before_writing` is called before each chunk that changes something, and may refuse it. `keep` writes the report
-    down in the transaction of each chunk, and may refuse it; handed in again with the same feed, the report goes on
-    behind the records that it has read.
+    `before_writing` is called before each chunk that changes something, and may refuse it.
     """
     for chunk in _chunks(records, report):
-        if keep is None:
-            _import_chunk(chunk, terms, report, before_writing)
-        else:
-            before_writing()
-            _import_kept(chunk, terms, report, keep)
+        _import_chunk(chunk, terms, report, before_writing)
+        yield report
+
+
+def import_resumably(
+    records: Iterable[BookRecord | Rejected], *, terms: Terms, report: ImportReport, keep: Keep
+) -> Iterator[ImportReport]:
+    """The same for whoever may be cut off: `keep` writes the report down in the transaction of each chunk.
+
+    It may refuse the chunk. Handed in again with the same feed, the report goes on behind the records that it has read.
+    """
+    for chunk in _chunks(records, report):
+        _import_kept(chunk, terms, report, keep)
         yield report
 
 

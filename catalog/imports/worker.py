@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from bookshelf_site.events import unit_of_work
 from bookshelf_site.spreadsheets import NoWorkbook, require_whole_workbook, workbook_as_csv
-from catalog.feeds import BookRecord, Rejected, UnreadableFeed, read_feed, require_whole
-from catalog.feeds.importing import ImportReport, Terms, import_records, preview_records
+from catalog.feeds import BookRecord, FeedFormat, Rejected, UnreadableFeed, read_feed, require_whole
+from catalog.feeds.importing import ImportReport, Terms, import_resumably, preview_records
 from catalog.imports.asking import COUNTS, Status
 from catalog.imports.kept import KeptFile
 from catalog.models import FEED_NAME_LENGTH, FeedImport, FeedRejection
@@ -88,7 +88,7 @@ class Worker:
         if self.feed.feed_format == FeedImport.Format.XLSX:
             require_whole_workbook(self._file())
         else:
-            require_whole(self._file(), "onix" if self.feed.feed_format == "onix" else "csv")
+            require_whole(self._file(), self._format)
 
     # Taking over
 
@@ -97,7 +97,7 @@ class Worker:
         feed = self.feed
         report = ImportReport(read=feed.read, added=feed.added, updated=feed.updated, unchanged=feed.unchanged)
         try:
-            for _ in import_records(self._records(), terms=self._terms, report=report, keep=self._count):
+            for _ in import_resumably(self._records(), terms=self._terms, report=report, keep=self._count):
                 report.rejected.clear()  # they are written down
                 self._leave_off()
         except (UnreadableFeed, NoWorkbook) as broken:
@@ -145,11 +145,16 @@ class Worker:
         feed = self.feed
         file = self._file()
         source = workbook_as_csv(file) if feed.feed_format == FeedImport.Format.XLSX else file
-        records = read_feed(source, "onix" if feed.feed_format == "onix" else "csv", currency=settings.SHOP_CURRENCY)
+        records = read_feed(source, self._format, currency=settings.SHOP_CURRENCY)
         for number, record in enumerate(records, 1):
             if self.most and number > self.most:
                 raise Interrupted
             yield record
+
+    @property
+    def _format(self) -> FeedFormat:
+        """As the readers of feeds know it: a workbook is handed to them as CSV."""
+        return "onix" if self.feed.feed_format == FeedImport.Format.ONIX else "csv"
 
     def _file(self) -> BinaryIO:
         self.behind += self.feed.size
