@@ -152,9 +152,10 @@ def _why_no_isbn(written: Sequence[str], readable: Sequence[str]) -> str:
     if not readable:
         return "its ISBN was rounded by a spreadsheet: format the column as text and export it again"
     try:
-        return normalise_isbn(readable[0])
+        normalise_isbn(readable[0])
     except InvalidIsbn as invalid:
         return f"its ISBN is not valid: {invalid}"
+    raise AssertionError("a valid ISBN was taken before")
 
 
 def _agrees(mark: str, currency: str) -> bool:

@@ -24,8 +24,7 @@ class BookRecord:
 
     `record` is the place that a sender finds again: the number of the record in a CSV, from 1 and without the header,
     or its record reference. `isbn` has 13 valid digits. Only what updates or withdraws a book may be without a title.
-    `product_form` is a code of ONIX List 150, `availability`
-    of List 65.
+    `product_form` is a code of ONIX List 150, `availability` of List 65.
     """
 
     record: str
