@@ -20,6 +20,8 @@ from inventory.services import record_notification, record_notifications
 Status = Notification.Status
 Kind = Notification.Kind
 STAFF: Final = Notification.Audience.STAFF
+OUTCOME: Final = ("status", "sent_at", "error")
+MAILED: Final = (*OUTCOME, "digest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +90,6 @@ def note_failure(*, notification_id: UUID, event_uid: UUID, about: str) -> None:
         message=f"{about}: the mail “{notification.get_kind_display()}” did not reach the customer",
         order_id=notification.order_id,
     )
-
-
-OUTCOME: Final = ("status", "sent_at", "error")
-MAILED: Final = (*OUTCOME, "digest")
 
 
 @unit_of_work

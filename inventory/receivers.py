@@ -51,6 +51,9 @@ WORDS: dict[type[DomainEvent], str] = {
 
 EXPIRED = "Order {number} expired and was cancelled for {customer_name}"
 
+WHY_DISABLED = {"gone": "it answered “410 Gone”", "failing": "nothing got through to it for three days"}
+"""Of webhooks that were lost; what somebody has switched off isn't here."""
+
 
 @receiver(BookAdded.signal, dispatch_uid="inventory.stock_copies", batch=True)
 def stock_copies(sender: object, events: Sequence[BookAdded], **kwargs: object) -> None:
@@ -128,9 +131,6 @@ def notify_webhook_disabled(sender: object, event: WebhookDisabled, **kwargs: ob
             audience=Notification.Audience.STAFF,
             message=f"Webhook {event.host} is disabled: {why}",
         )
-
-
-WHY_DISABLED = {"gone": "it answered “410 Gone”", "failing": "nothing got through to it for three days"}
 
 
 @receiver(CustomerErased.signal, dispatch_uid="inventory.erase_customer")

@@ -107,8 +107,8 @@ def letter_of(told: Sequence[Notice]) -> Letter:
 
 
 def _sections(told: Sequence[Notice]) -> Iterator[Section]:
-    kinds = sorted({notice.kind for notice in told}, key=lambda kind: ([*TITLES, kind].index(kind), kind))
-    for kind in kinds:
+    kinds = {notice.kind for notice in told}
+    for kind in [*(kind for kind in TITLES if kind in kinds), *sorted(kinds - TITLES.keys())]:
         title, page, query = TITLES.get(kind, OTHER)
         of_kind = [notice for notice in told if notice.kind == kind]
         yield Section(

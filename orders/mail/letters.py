@@ -1,4 +1,4 @@
-"""What a customer is written: the words of one small template, set as text and as HTML in the order's language."""
+"""What customers and staff are written: the words of one small template, set as text and as HTML in their language."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def letter_to_staff(template: str, facts: Mapping[str, Any]) -> Letter:
     """A letter in the shop's own language."""
     with translation.override(settings.LANGUAGE_CODE):
         known = {**_of_shop(), **facts, "language": settings.LANGUAGE_CODE}
-        return _set(f"mail/staff/{template}", Words.of(f"mail/staff/{template}_words.txt", known), known, "en")
+        words = Words.of(f"mail/staff/{template}_words.txt", known)
+        return _set(f"mail/staff/{template}", words, known, settings.LANGUAGE_CODE)
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,6 @@ from orders.services.reading import (
     PromisedLine,
     ReadOrder,
     Shelf,
-    allocated_by_line,
     movements_of,
     not_waiting,
     opened_by,
@@ -22,7 +21,6 @@ from orders.services.reading import (
     returned_by_line,
     shelves_of,
     waiting,
-    with_settled_copies,
     with_waits,
 )
 from orders.services.searching import search_orders
@@ -33,7 +31,6 @@ __all__ = [
     "ReadOrder",
     "Shelf",
     "add_note",
-    "allocated_by_line",
     "amend_contact",
     "cancel_as_customer",
     "cancel_line",
@@ -59,6 +56,5 @@ __all__ = [
     "ship_order",
     "split_order",
     "waiting",
-    "with_settled_copies",
     "with_waits",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,11 +13,6 @@ from inventory import services as inventory
 from inventory.services import MovedCopies
 from inventory.services import Shelf as Shelf  # doors may name it
 from orders.models import Order, OrderLine, OrderQuerySet, new_token
-
-
-def allocated_by_line(orders: Iterable[Order]) -> dict[UUID, int]:
-    """How many copies are promised to each line; doors ask here, for of the orders only this module knows the stock."""
-    return inventory.allocated_by_line([order.pk for order in orders])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +42,7 @@ def read_order(*, order_id: UUID) -> ReadOrder:
 
 def read_orders(orders: Collection[Order]) -> list[ReadOrder]:
     """Orders that were read `with_lines()` and `with_splits()`."""
-    allocated = allocated_by_line(orders)
+    allocated = inventory.allocated_by_line([order.pk for order in orders])
     return [
         ReadOrder(
             order=order,
@@ -85,7 +80,7 @@ def promised_lines(order: Order) -> list[PromisedLine]:
 
 def promised_by_order(orders: Collection[Order]) -> dict[UUID, list[PromisedLine]]:
     """The lines of these orders as the shelf sees them, by order."""
-    allocated = allocated_by_line(orders)
+    allocated = inventory.allocated_by_line([order.pk for order in orders])
     return {order.pk: [_promised(order, line, allocated) for line in order.lines.all()] for order in orders}
 
 
@@ -118,6 +113,7 @@ def waiting(orders: OrderQuerySet) -> OrderQuerySet:
 
 
 def not_waiting(orders: OrderQuerySet) -> OrderQuerySet:
+    """Those of which no line waits: their copies are here, gone, or free again."""
     return orders.exclude(pk__in=inventory.waiting_orders())
 
 
