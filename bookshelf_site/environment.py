@@ -17,6 +17,11 @@ NO = {"0", "false", "no", "off", ""}
 SECONDS_A_LOCK_IS_WAITED_FOR = 10
 # Half of a delivery's lease: a frozen worker has lost its rows before anyone may claim them again.
 SECONDS_A_TRANSACTION_MAY_IDLE = 15
+SQLITE = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+}
 
 
 def refusal(name: str, right: str) -> ImproperlyConfigured:
@@ -98,28 +103,31 @@ def database(name: str, default: str) -> dict[str, Any]:
         configured: dict[str, Any] = {**dj_database_url.parse(given, conn_health_checks=True)}
     except ValueError:
         raise ImproperlyConfigured(f"{name} can't be read; it must be {right}.") from None
-    engine = configured["ENGINE"]
     options = configured.setdefault("OPTIONS", {})
-    if engine == "django.db.backends.sqlite3":
-        configured["CONN_MAX_AGE"] = 60  # to open the file anew costs more than to read an order
-        options |= {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
-        }
-    elif engine == "django.db.backends.postgresql":
-        # what is sent a second time is planned once for each connection; a pooler of transactions may not stand that
-        if options.setdefault("prepare_threshold", 1) == "none":
-            options["prepare_threshold"] = None
-        options.setdefault("pool", {"min_size": 1, "max_size": 20, "timeout": 10})
-        options.setdefault(
-            "options",
-            f"-c idle_in_transaction_session_timeout={SECONDS_A_TRANSACTION_MAY_IDLE * 1000}"
-            f" -c lock_timeout={SECONDS_A_LOCK_IS_WAITED_FOR * 1000}",
-        )
-    else:
-        raise ImproperlyConfigured(f"{name} names a database that Bookshelf doesn't run on; it must be {right}.")
+    match configured["ENGINE"]:
+        case "django.db.backends.sqlite3":
+            configured["CONN_MAX_AGE"] = 60  # to open the file anew costs more than to read an order
+            options |= SQLITE
+        case "django.db.backends.postgresql":
+            configured["OPTIONS"] = _of_postgresql(options)
+        case _:
+            raise ImproperlyConfigured(f"{name} names a database that Bookshelf doesn't run on; it must be {right}.")
     return configured
+
+
+def _of_postgresql(given: dict[str, Any]) -> dict[str, Any]:
+    """Its options, of which the URL may give others."""
+    options = {
+        # what is sent a second time is planned once for each connection; a pooler of transactions may not stand that
+        "prepare_threshold": 1,
+        "pool": {"min_size": 1, "max_size": 20, "timeout": 10},
+        "options": f"-c idle_in_transaction_session_timeout={SECONDS_A_TRANSACTION_MAY_IDLE * 1000}"
+        f" -c lock_timeout={SECONDS_A_LOCK_IS_WAITED_FOR * 1000}",
+        **given,
+    }
+    if options["prepare_threshold"] == "none":
+        options["prepare_threshold"] = None
+    return options
 
 
 def mail(name: str) -> dict[str, Any]:
