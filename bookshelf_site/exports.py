@@ -96,8 +96,8 @@ class ExportAdmin(StreamedAdmin):
     def _do_file_export(
         self, file_format: Any, request: HttpRequest, queryset: Any, export_form: Any = None
     ) -> HttpResponseBase:
-        resource: ModelResource = self.choose_export_resource_class(export_form, request)(  # type: ignore[attr-defined]
-            **self.get_export_resource_kwargs(request)  # type: ignore[attr-defined]
+        resource: ModelResource = self.choose_export_resource_class(export_form, request)(  # type: ignore[attr-defined]  # ExportMixin's
+            **self.get_export_resource_kwargs(request)  # type: ignore[attr-defined]  # ExportMixin's
         )
         name, header = self.get_export_filename(request, queryset, file_format), resource.get_export_headers()
         if isinstance(file_format, CSV):

@@ -100,8 +100,9 @@ class JsonApi(NinjaAPI):
 
     def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
         """What carries the headers of the answer; kept, for what every operation passes sets some too."""
-        request.answer = super().create_temporal_response(request)  # type: ignore[attr-defined]
-        return request.answer  # type: ignore[attr-defined,no-any-return]
+        answer: HttpResponse = super().create_temporal_response(request)
+        request.answer = answer  # type: ignore[attr-defined]  # a request takes any attribute
+        return answer
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None

@@ -60,7 +60,7 @@ def _is_older(compiled: Path, catalogue: Path) -> bool:
 
 
 def _compile(catalogue: Path) -> None:
-    # now, because hardly any process has something to compile
+    # not before: hardly any process has something to compile
     from babel.messages.mofile import write_mo  # noqa: PLC0415
     from babel.messages.pofile import read_po  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 try:
     import prometheus_client
 except ImportError:  # the extra `metrics` is not installed
-    prometheus_client = None  # type: ignore[assignment]
+    prometheus_client = None  # type: ignore[assignment]  # a module, or nothing
 
 log = structlog.stdlib.get_logger("bookshelf.probes")
 
@@ -52,7 +52,7 @@ def _missing() -> list[str]:
 
 def _has_current_schema() -> bool:
     # Asked once: a schema that has caught up with this process' code stays so.
-    global _schema_is_current  # noqa: PLW0603
+    global _schema_is_current  # noqa: PLW0603  # known to the whole process
     if not _schema_is_current:
         executor = MigrationExecutor(connection)
         _schema_is_current = not executor.migration_plan(executor.loader.graph.leaf_nodes())

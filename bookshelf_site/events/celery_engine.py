@@ -43,7 +43,7 @@ task_prerun.connect(close_old_connections)
 deliver = app.task(run, name="bookshelf.deliver")
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]
+@setup_logging.connect  # type: ignore[untyped-decorator]  # celery has no types
 def keep_the_shops_logs(**kwargs: object) -> None:
     """Celery sets up no logs of its own if anybody listens here."""
 
@@ -52,7 +52,7 @@ def send(messages: Iterable[Message]) -> None:
     """Send them, confirmed where the broker can; raises if it doesn't answer in time."""
     url = settings.CELERY_BROKER_URL
     options = {"max_retries": 0} | OPTIONS.get(url.partition(":")[0], {})
-    broker = Connection(url, connect_timeout=PATIENCE, transport_options=options)  # type: ignore[no-untyped-call]
+    broker = Connection(url, connect_timeout=PATIENCE, transport_options=options)  # type: ignore[no-untyped-call]  # nor has kombu
     how = {"queue": QUEUE, "expires": RESUBMIT.total_seconds(), "confirm_timeout": PATIENCE}
     how |= {"retry": True, "retry_policy": {"max_retries": 1, "interval_start": 0}}  # a connection may have gone stale
     with producers[broker].acquire(block=True, timeout=PATIENCE) as producer:

@@ -18,7 +18,7 @@ try:
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.registry import Collector
 except ImportError:  # the extra `metrics` is not installed
-    prometheus_client = None  # type: ignore[assignment]
+    prometheus_client = None  # type: ignore[assignment]  # a module, or nothing
     if not TYPE_CHECKING:
         Collector = object
 

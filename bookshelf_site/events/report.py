@@ -114,7 +114,7 @@ def standings() -> list[Standing]:
         found[row.receiver] = Standing(receiver=row.receiver, oldest_due=row.due, **counts)
     for row in Delivery.objects.raw(_DEAD, [MOST_COUNTED]):
         known = found.get(row.receiver, Standing(receiver=row.receiver))
-        found[row.receiver] = replace(known, dead=row.dead)  # type: ignore[attr-defined]
+        found[row.receiver] = replace(known, dead=row.dead)  # type: ignore[attr-defined]  # here too
     return sorted(found.values(), key=lambda standing: standing.receiver)
 
 
@@ -122,7 +122,7 @@ def settled_lately() -> list[Settled]:
     """What was settled within `WINDOW`: one query, on the index of `done_at`, that reads no more than that."""
     rows = Delivery.objects.raw(_SETTLED, [_as_stored(timezone.now() - WINDOW)])
     return [
-        Settled(receiver=row.receiver, done=row.done, attempts=row.tried)  # type: ignore[attr-defined]
+        Settled(receiver=row.receiver, done=row.done, attempts=row.tried)  # type: ignore[attr-defined]  # and here
         for row in rows
     ]
 

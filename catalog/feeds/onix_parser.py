@@ -143,7 +143,7 @@ class MessageParser:
         if len(self._expat.intern) > MOST_NAMES:
             raise UnreadableFeed(f"more than {MOST_NAMES:,} names of elements and attributes are none of ONIX")
 
-    def _declare_entity(self, name: str, is_parameter: bool, value: str | None, *where: Any) -> None:  # noqa: FBT001
+    def _declare_entity(self, name: str, is_parameter: bool, value: str | None, *where: Any) -> None:  # noqa: FBT001  # expat's
         # no longer than the reference to it, it can't blow up; a set of entities elsewhere is never fetched
         harmless = is_parameter if value is None else len(value) <= len(f"&{name};")
         if not harmless:
