@@ -107,8 +107,8 @@ def add_list(text: str) -> ListHeard:
 
 
 @unit_of_work
-def take_back_last() -> None:
-    """Undo the last scan."""
+def undo_last_scan() -> None:
+    """Count as if the last scan had not been heard."""
     if last := _mine_locked().scans.order_by("-id").first():
         last.delete()
 

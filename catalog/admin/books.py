@@ -180,13 +180,13 @@ class BookAdmin(ExportAdmin, ServiceAdmin):
 
     def withdraw_view(self, request: HttpRequest, book_id: UUID) -> HttpResponse:
         meaning = _("Nobody can order it any more; orders that have it go on. It can be restored at any time.")
-        return self._one(request, book_id, self.withdraw, _("Withdraw the book"), meaning)
+        return self._asked(request, book_id, self.withdraw, _("Withdraw the book"), meaning)
 
     def restore_view(self, request: HttpRequest, book_id: UUID) -> HttpResponse:
-        return self._one(request, book_id, self.restore, _("Restore the book"), _("It can be ordered again."))
+        return self._asked(request, book_id, self.restore, _("Restore the book"), _("It can be ordered again."))
 
-    def _one(self, request: HttpRequest, book_id: UUID, action: Any, title: str, meaning: str) -> HttpResponse:
-        """Ask first, then do it."""
+    def _asked(self, request: HttpRequest, book_id: UUID, action: Any, title: str, meaning: str) -> HttpResponse:
+        """Do it if somebody has said yes, else ask."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         book = Book.objects.filter(pk=book_id).first()

@@ -106,7 +106,7 @@ class StocktakeAdmin(ReadOnlyAdmin):
 
     @method_decorator(require_POST)
     def take_back_view(self, request: HttpRequest) -> HttpResponse:
-        counting.take_back_last()
+        counting.undo_last_scan()
         return self._to("stocktake")
 
     @method_decorator(require_POST)

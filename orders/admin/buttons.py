@@ -53,7 +53,7 @@ class ButtonsAdmin(ActionsAdmin):
 
     @method_decorator(require_POST)
     def confirm_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        return self._one(request, order_id, "orders.confirm_order", self.confirm)
+        return self._on_order(request, order_id, "orders.confirm_order", self.confirm)
 
     @method_decorator(require_POST)
     def ship_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
@@ -67,14 +67,14 @@ class ButtonsAdmin(ActionsAdmin):
                 _("shipped"),
             )
 
-        return self._one(request, order_id, "orders.ship_order", ship)
+        return self._on_order(request, order_id, "orders.ship_order", ship)
 
     def cancel_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        return self._one(request, order_id, "orders.cancel_order", self.cancel)
+        return self._on_order(request, order_id, "orders.cancel_order", self.cancel)
 
     @method_decorator(require_POST)
     def rotate_link_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        return self._one(request, order_id, "orders.change_order", self._rotate_link)
+        return self._on_order(request, order_id, "orders.change_order", self._rotate_link)
 
     def _rotate_link(self, request: HttpRequest, queryset: OrderQuerySet) -> None:
         self.attempt(
@@ -94,7 +94,7 @@ class ButtonsAdmin(ActionsAdmin):
                 request, orders, lambda order: services.add_note(order_id=order.pk, text=text), _("note added")
             )
 
-        return self._one(request, order_id, "orders.change_order", add_note)
+        return self._on_order(request, order_id, "orders.change_order", add_note)
 
     @method_decorator(require_POST)
     def split_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
@@ -106,7 +106,7 @@ class ButtonsAdmin(ActionsAdmin):
                 _("split; what waits is an order of its own"),
             )
 
-        return self._one(request, order_id, "orders.change_order", split)
+        return self._on_order(request, order_id, "orders.change_order", split)
 
     def erase_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         def erase(request: HttpRequest, orders: OrderQuerySet) -> HttpResponse | None:
@@ -128,7 +128,7 @@ class ButtonsAdmin(ActionsAdmin):
                 concerned=Order.objects.split_with(order).order_by("placed_at", "pk"),
             )
 
-        return self._one(request, order_id, "orders.erase_customer", erase)
+        return self._on_order(request, order_id, "orders.erase_customer", erase)
 
     # What is done to one line, after a question
 
@@ -171,9 +171,9 @@ class ButtonsAdmin(ActionsAdmin):
                 question=question,
             )
 
-        return self._one(request, order_id, permission, ask)
+        return self._on_order(request, order_id, permission, ask)
 
-    def _one(
+    def _on_order(
         self, request: HttpRequest, order_id: UUID, permission: str, act: Callable[[HttpRequest, Any], Any]
     ) -> HttpResponse:
         """Do to one order what the list does to several; back to its page, unless there is a question first."""

@@ -115,7 +115,7 @@ def test_each_of_the_staff_counts_for_themselves(emma, persuasion):
 def test_the_last_scan_is_undone(emma, persuasion):
     scan(EMMA), scan(PERSUASION)
 
-    counting.take_back_last()
+    counting.undo_last_scan()
 
     assert counted() == {emma.pk: 1}
 
