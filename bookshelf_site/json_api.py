@@ -8,7 +8,9 @@ from http.client import responses as phrases
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, register_converter
+from django.urls.converters import UUIDConverter
+from django.views.decorators.http import require_GET
 from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import REF_TEMPLATE, OpenAPISchema
@@ -39,6 +41,21 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LENGTH, "pattern": "^[!-~]+$"},
     "example": "0199c8f0-7d2a-7c3e-9f43-8b7c1c9b2f10",
 }
+
+
+class IdConverter(UUIDConverter):
+    """A UUID as it is sent: some languages write it in capitals (RFC 9562 §4 has both mean the same)."""
+
+    regex = UUIDConverter.regex.replace("a-f", "a-fA-F")
+
+    def to_python(self, value: str) -> str:  # type: ignore[override]  # pydantic reads it
+        return value
+
+
+register_converter(IdConverter, "id")
+
+READ_ONLY: Final = {"openapi-json", "openapi-view"}
+"""ninja's own addresses, which it would show for any method."""
 
 
 class UnreadableBody(DomainError):
@@ -95,7 +112,8 @@ class JsonApi(NinjaAPI):
         patterns, app_name, namespace = super().urls
         for pattern in patterns:
             if isinstance(pattern, URLPattern):
-                pattern.callback = problems.door(pattern.callback)
+                view = require_GET(pattern.callback) if pattern.name in READ_ONLY else pattern.callback
+                pattern.callback = problems.door(view)
         return patterns, app_name, namespace
 
     def create_temporal_response(self, request: HttpRequest) -> HttpResponse:

@@ -205,14 +205,14 @@ def list_webhooks(request: HttpRequest, parameters: Query[PageParameters]) -> We
     return WebhookPage(results=[WebhookOut.of(webhook) for webhook in found.rows], **found.links)
 
 
-@router.get("/{uuid:webhook_id}", operation_id="get_webhook", auth=needs("webhooks.view_webhook"), response=WebhookOut)
+@router.get("/{id:webhook_id}", operation_id="get_webhook", auth=needs("webhooks.view_webhook"), response=WebhookOut)
 def get_webhook(request: HttpRequest, webhook_id: UUID) -> WebhookOut:
     """One webhook, without its secret."""
     return WebhookOut.of(Webhook.objects.get(pk=webhook_id))
 
 
 @router.patch(
-    "/{uuid:webhook_id}", operation_id="change_webhook", auth=needs("webhooks.change_webhook"), response=WebhookOut
+    "/{id:webhook_id}", operation_id="change_webhook", auth=needs("webhooks.change_webhook"), response=WebhookOut
 )
 def change_webhook(request: HttpRequest, webhook_id: UUID, body: WebhookPatch, response: HttpResponse) -> WebhookOut:
     """Change where it leads and what it is told, enable or disable it.
@@ -225,7 +225,7 @@ def change_webhook(request: HttpRequest, webhook_id: UUID, body: WebhookPatch, r
 
 
 @router.delete(
-    "/{uuid:webhook_id}",
+    "/{id:webhook_id}",
     operation_id="delete_webhook",
     auth=needs("webhooks.delete_webhook"),
     response={204: None},
@@ -237,7 +237,7 @@ def delete_webhook(request: HttpRequest, webhook_id: UUID) -> Status[None]:
 
 
 @router.post(
-    "/{uuid:webhook_id}/rotate",
+    "/{id:webhook_id}/rotate",
     operation_id="rotate_webhook_secret",
     auth=needs("webhooks.change_webhook"),
     response=WebhookWithSecret,
@@ -249,7 +249,7 @@ def rotate_webhook_secret(request: HttpRequest, webhook_id: UUID, body: Nothing 
 
 
 @router.post(
-    "/{uuid:webhook_id}/ping",
+    "/{id:webhook_id}/ping",
     operation_id="ping_webhook",
     auth=needs("webhooks.change_webhook"),
     response={202: DeliveryOut},
@@ -261,7 +261,7 @@ def ping_webhook(request: HttpRequest, webhook_id: UUID, body: Nothing | None = 
 
 
 @router.get(
-    "/{uuid:webhook_id}/deliveries",
+    "/{id:webhook_id}/deliveries",
     operation_id="list_webhook_deliveries",
     auth=needs("webhooks.view_webhook"),
     response=DeliveryPage,
@@ -274,7 +274,7 @@ def list_webhook_deliveries(request: HttpRequest, webhook_id: UUID, parameters: 
 
 
 @router.post(
-    "/{uuid:webhook_id}/deliveries/{uuid:delivery_id}/resend",
+    "/{id:webhook_id}/deliveries/{id:delivery_id}/resend",
     operation_id="resend_webhook_delivery",
     auth=needs("webhooks.change_webhook"),
     response={202: DeliveryOut},

@@ -116,7 +116,7 @@ def list_books(request: HttpRequest, parameters: Query[BookParameters]) -> BookP
 
 
 @router.get(
-    "/{uuid:book_id}",
+    "/{id:book_id}",
     operation_id="get_book",
     auth=needs("catalog.view_book"),
     response={200: BookOut, 304: None},
@@ -138,7 +138,7 @@ def get_book(
 
 
 @router.patch(
-    "/{uuid:book_id}",
+    "/{id:book_id}",
     operation_id="change_book",
     auth=needs("catalog.change_book"),
     response=BookOut,
@@ -157,7 +157,7 @@ def change_book(
 
 
 @router.post(
-    "/{uuid:book_id}/withdraw",
+    "/{id:book_id}/withdraw",
     operation_id="withdraw_book",
     auth=needs("catalog.change_book"),
     response=BookOut,
@@ -170,7 +170,7 @@ def withdraw_book(request: HttpRequest, book_id: UUID, body: Nothing | None = No
 
 
 @router.post(
-    "/{uuid:book_id}/restore",
+    "/{id:book_id}/restore",
     operation_id="restore_book",
     auth=needs("catalog.change_book"),
     response=BookOut,

@@ -70,14 +70,14 @@ def move_copies(request: HttpRequest, body: StockRows) -> list[Any]:
     return body.taken_over(lambda row: row.meant, services.move_copies)
 
 
-@stock.get("/{uuid:book_id}", operation_id="get_stock", auth=needs("inventory.view_stockitem"), response=StockOut)
+@stock.get("/{id:book_id}", operation_id="get_stock", auth=needs("inventory.view_stockitem"), response=StockOut)
 def get_stock(request: HttpRequest, book_id: UUID) -> StockOut:
     """How many copies there are of one book; none, if none ever came."""
     return StockOut.of(StockItem.objects.of_book(book_id))
 
 
 @stock.get(
-    "/{uuid:book_id}/movements",
+    "/{id:book_id}/movements",
     operation_id="list_movements",
     auth=needs("inventory.view_stockmovement"),
     response=MovementPage,
@@ -94,7 +94,7 @@ def _movement(movement_id: int, response: HttpResponse) -> MovementOut:
 
 
 @stock.post(
-    "/{uuid:book_id}/receipts",
+    "/{id:book_id}/receipts",
     operation_id="receive_copies",
     auth=needs("inventory.receive_copies"),
     response={201: MovementOut},
@@ -107,7 +107,7 @@ def receive_copies(request: HttpRequest, book_id: UUID, body: ReceiptIn) -> int:
 
 
 @stock.post(
-    "/{uuid:book_id}/counts",
+    "/{id:book_id}/counts",
     operation_id="count_copies",
     auth=needs("inventory.adjust_stock"),
     response={201: MovementOut},
@@ -121,7 +121,7 @@ def count_copies(request: HttpRequest, book_id: UUID, body: CountIn) -> int:
 
 
 @stock.post(
-    "/{uuid:book_id}/adjustments",
+    "/{id:book_id}/adjustments",
     operation_id="adjust_stock",
     auth=needs("inventory.adjust_stock"),
     response={201: MovementOut},
@@ -136,7 +136,7 @@ def adjust_stock(request: HttpRequest, book_id: UUID, body: AdjustmentIn) -> int
 
 
 @stock.post(
-    "/{uuid:book_id}/returns",
+    "/{id:book_id}/returns",
     operation_id="return_copies",
     auth=needs("inventory.receive_copies"),
     response={201: MovementOut},
@@ -152,7 +152,7 @@ def return_copies(request: HttpRequest, book_id: UUID, body: ReturnIn) -> int:
 
 
 @stock.patch(
-    "/{uuid:book_id}", operation_id="set_low_stock_threshold", auth=needs("inventory.adjust_stock"), response=StockOut
+    "/{id:book_id}", operation_id="set_low_stock_threshold", auth=needs("inventory.adjust_stock"), response=StockOut
 )
 def set_low_stock_threshold(request: HttpRequest, book_id: UUID, body: ThresholdIn) -> StockOut:
     """From how many copies on the stock of a book is low, and the staff is told."""

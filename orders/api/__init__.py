@@ -77,14 +77,14 @@ def list_orders(request: HttpRequest, parameters: Query[OrderParameters]) -> Ord
     return OrderPage(results=[OrderOut.of(read) for read in services.read_orders(found.rows)], **found.links)
 
 
-@router.get("/{uuid:order_id}", operation_id="get_order", auth=needs("orders.view_order"), response=OrderOut)
+@router.get("/{id:order_id}", operation_id="get_order", auth=needs("orders.view_order"), response=OrderOut)
 def get_order(request: HttpRequest, order_id: UUID) -> OrderOut:
     """One order."""
     return _answer(order_id)
 
 
 @router.get(
-    "/{uuid:order_id}/timeline", operation_id="get_timeline", auth=needs("orders.view_order"), response=TimelinePage
+    "/{id:order_id}/timeline", operation_id="get_timeline", auth=needs("orders.view_order"), response=TimelinePage
 )
 def get_timeline(request: HttpRequest, order_id: UUID, parameters: Query[PageParameters]) -> TimelinePage:
     """All that happened to an order and who did it, oldest first."""
@@ -93,7 +93,7 @@ def get_timeline(request: HttpRequest, order_id: UUID, parameters: Query[PagePar
 
 
 @router.patch(
-    "/{uuid:order_id}",
+    "/{id:order_id}",
     operation_id="correct_contact",
     auth=needs("orders.change_order"),
     response=OrderOut,
@@ -106,7 +106,7 @@ def correct_contact(request: HttpRequest, order_id: UUID, body: ContactPatch) ->
 
 
 @router.post(
-    "/{uuid:order_id}/confirm",
+    "/{id:order_id}/confirm",
     operation_id="confirm_order",
     auth=needs("orders.confirm_order"),
     response=OrderOut,
@@ -119,7 +119,7 @@ def confirm_order(request: HttpRequest, order_id: UUID, body: Nothing | None = N
 
 
 @router.post(
-    "/{uuid:order_id}/ship",
+    "/{id:order_id}/ship",
     operation_id="ship_order",
     auth=needs("orders.ship_order"),
     response=OrderOut,
@@ -132,7 +132,7 @@ def ship_order(request: HttpRequest, order_id: UUID, body: ShipIn | None = None)
 
 
 @router.post(
-    "/{uuid:order_id}/cancel",
+    "/{id:order_id}/cancel",
     operation_id="cancel_order",
     auth=needs("orders.cancel_order"),
     response=OrderOut,
@@ -145,7 +145,7 @@ def cancel_order(request: HttpRequest, order_id: UUID, body: CancelIn) -> UUID:
 
 
 @router.post(
-    "/{uuid:order_id}/split",
+    "/{id:order_id}/split",
     operation_id="split_order",
     auth=needs("orders.change_order"),
     response=OrderOut,
@@ -158,7 +158,7 @@ def split_order(request: HttpRequest, order_id: UUID, body: Nothing | None = Non
 
 
 @router.post(
-    "/{uuid:order_id}/lines/{uuid:line_id}/cancel",
+    "/{id:order_id}/lines/{id:line_id}/cancel",
     operation_id="cancel_line",
     auth=needs("orders.cancel_order"),
     response=OrderOut,
@@ -171,7 +171,7 @@ def cancel_line(request: HttpRequest, order_id: UUID, line_id: UUID, body: LineR
 
 
 @router.post(
-    "/{uuid:order_id}/lines/{uuid:line_id}/put-back",
+    "/{id:order_id}/lines/{id:line_id}/put-back",
     operation_id="put_back_line",
     auth=needs("orders.change_order"),
     response=OrderOut,

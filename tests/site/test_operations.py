@@ -151,6 +151,21 @@ def test_a_method_that_there_is_not_is_told_the_others(api, ids):
         assert allowed <= set(response.headers["Allow"].split(", ")), path
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+def test_what_describes_the_api_is_only_read(api, path):
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        response = api.generic(method, path)
+
+        assert refusal(response) == (405, "method_not_allowed"), method
+        assert response.headers["Allow"] == "GET, HEAD"
+
+
+def test_an_id_in_capitals_is_the_same_id(api, ids):
+    capitals = {name: str(found).upper() for name, found in ids.items()}
+    for path in READS:
+        assert api.get(address(path, capitals)).status_code == 200, path
+
+
 def test_a_parameter_that_a_list_does_not_know_is_refused(api, ids):
     for path in LISTS:
         assert refusal(api.get(f"{address(path, ids)}?colour=green")) == (422, "validation_failed"), path
