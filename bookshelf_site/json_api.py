@@ -70,14 +70,26 @@ class UnreadableBody(DomainError):
 
 
 class StrictParser(Parser):
-    """JSON as RFC 8259 has it: no NaN, no name twice, and sent as what it is."""
+    """JSON as RFC 8259 has it: in UTF-8, no NaN, no name twice, and sent as what it is."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         if request.content_type != "application/json":
             raise UnreadableBody("The body must be JSON, sent with `Content-Type: application/json`.")
-        body: dict[str, Any] | None = json.loads(
-            request.body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names
-        )
+        try:
+            # json would guess at UTF-16 and UTF-32, and let half a surrogate pass
+            text = request.body.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UnreadableBody(f"The body must be JSON in UTF-8, and its byte {error.start} is not.") from error
+        try:
+            body: dict[str, Any] | None = json.loads(
+                text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names
+            )
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:  # Python's own, of thousands of digits
+            raise UnreadableBody("A number in the body is too long.") from error
+        except RecursionError as error:
+            raise UnreadableBody("The body is nested too deeply.") from error
         if body is None:
             # ninja would take it for no body at all
             raise InvalidValue("", "must be an object")

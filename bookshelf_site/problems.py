@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -11,7 +12,7 @@ from urllib.parse import quote
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
+from django.core.exceptions import DisallowedHost, ObjectDoesNotExist, RequestDataTooBig
 from django.core.signals import got_request_exception
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -212,7 +213,8 @@ def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 def unknown(request: HttpRequest, error: ObjectDoesNotExist) -> HttpResponse:
     model = type(error).__qualname__.partition(".")[0]
-    return problem("not_found", f"There is no such {model.lower()}.")
+    words = re.sub("(?<=[a-z])(?=[A-Z])", " ", model).lower()
+    return problem("not_found", f"There is no such {words}.")
 
 
 def not_found(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
@@ -222,6 +224,13 @@ def not_found(request: HttpRequest, error: Exception | None = None) -> HttpRespo
 
 def too_large(request: HttpRequest, error: Exception) -> HttpResponse:
     return problem("too_large", f"A request has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes.")
+
+
+def refused_unread(request: HttpRequest, error: Exception) -> HttpResponse:
+    """What Django refuses before an operation is reached."""
+    if isinstance(error, DisallowedHost):
+        return problem("bad_request", "The `Host` header names no host of this shop.")
+    return problem("bad_request", "The request can't be read.")
 
 
 def busy(request: HttpRequest, error: OperationalError) -> HttpResponse:

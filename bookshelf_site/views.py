@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.template import loader
 from django.views.decorators.http import require_safe
 
-from bookshelf_site.problems import CODES
+from bookshelf_site.problems import CODES, refused_unread
 
 
 def shop(request: HttpRequest | None) -> dict[str, str]:
@@ -37,6 +37,8 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path_info.startswith("/api/"):
+        return refused_unread(request, exception)
     if isinstance(exception, RequestDataTooBig):
         return render(request, "413.html", status=413)
     return render(request, "400.html", status=400)

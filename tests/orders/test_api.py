@@ -651,4 +651,6 @@ def test_lines_of_a_confirmed_order_stay(api, gatsby, act):
 def test_a_line_of_another_order_is_not_found(api, gatsby, act):
     order, other = place(gatsby), place(gatsby)
 
-    refusal(api.post(f"/orders/{order.pk}/lines/{other.lines.get().pk}/{act}"), 404, "not_found")
+    problem = refusal(api.post(f"/orders/{order.pk}/lines/{other.lines.get().pk}/{act}"), 404, "not_found")
+
+    assert problem["detail"] == "There is no such order line."

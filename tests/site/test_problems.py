@@ -130,11 +130,38 @@ def test_no_csrf_token_is_asked_for(api):
         '{"opening_stock": ' + "9" * 5000 + "}",
         "[" * 100_000,
         b"\xff\xfe\xfa",
+        json.dumps(EMMA).encode("utf-16"),
+        json.dumps(EMMA).encode("utf-32"),
+        b'{"title": "\xed\xa0\x80"}',
     ],
 )
 def test_a_body_that_is_no_json_is_unreadable(api, body):
     assert refusal(api.post("/books", body)) == (400, "bad_request")
     assert not Book.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ('{"opening_stock": ' + "9" * 5000 + "}", "A number in the body is too long."),
+        ("[" * 100_000, "The body is nested too deeply."),
+        (b'{"title": "\xe9"}', "The body must be JSON in UTF-8, and its byte 11 is not."),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_in_the_shops_words(api, body, detail):
+    assert api.post("/books", body).json()["detail"] == detail
+
+
+def test_a_byte_order_mark_is_passed_over(api):
+    assert api.post("/books", json.dumps(EMMA).encode("utf-8-sig")).status_code == 201
+
+
+def test_a_host_that_is_not_the_shops_is_told_to_a_program_in_its_own_format(client):
+    for path in ("/api/v1/books", "/api/nowhere"):
+        response = client.get(path, HTTP_HOST="evil.example")
+
+        assert refusal(response) == (400, "bad_request")
+        assert response.json()["detail"] == "The `Host` header names no host of this shop."
 
 
 @pytest.mark.parametrize(
