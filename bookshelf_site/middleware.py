@@ -24,7 +24,10 @@ log = structlog.stdlib.get_logger("bookshelf.requests")
 
 
 class HeadMiddleware:
-    """Answers HEAD with the headers of GET alone: the server would complain in the log of each body that it drops."""
+    """Answers HEAD with the headers of GET alone: the server would complain in the log of each body that it drops.
+
+    And 304 without a length: it would be that of what the client keeps (RFC 9110 §8.6), and CommonMiddleware says 0.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -36,6 +39,8 @@ class HeadMiddleware:
                 response.streaming_content = []
             elif isinstance(response, HttpResponse):
                 response.content = b""
+        if response.status_code == 304:
+            response.headers.pop("Content-Length", None)
         return response
 
 

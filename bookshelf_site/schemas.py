@@ -31,7 +31,8 @@ AMOUNT: Final = r"^[0-9]{1,12}(\.[0-9]{1,2})?$"
 NUMBER: Final = re.compile("-?[0-9]{1,30}", re.ASCII)
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MOMENT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.IGNORECASE,  # RFC 3339 §5.6: T and Z may be small
 )
 
 
@@ -108,7 +109,7 @@ def _moment(given: object) -> datetime:
     if not (isinstance(given, str) and MOMENT.fullmatch(given)):
         raise ValueError("must be a time of RFC 3339, such as 2026-01-31T12:00:00Z (in an address + is written %2B)")
     try:
-        return datetime.fromisoformat(given).astimezone(UTC)
+        return datetime.fromisoformat(given.upper()).astimezone(UTC)
     except OverflowError:
         raise ValueError("must be a time that a calendar has") from None
 
