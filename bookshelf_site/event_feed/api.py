@@ -27,7 +27,7 @@ class EventParameters(Parameters):
     )
     type: list[str] = Field(
         default_factory=list,
-        description="`orders.order_placed`, or `orders.*` for a family; several with commas, or repeated",
+        description="`orders.order_placed`, `orders.*` for a family, or `*`; several with commas, or repeated",
     )
     limit: Number = Field(LIMIT, ge=1, le=MAX_LIMIT, description="how many results a page has")
 

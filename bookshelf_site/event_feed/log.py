@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.db.models import Q
 
@@ -11,7 +12,8 @@ from bookshelf_site.events.domain_event import EVENTS
 from bookshelf_site.events.models import Event
 from bookshelf_site.events.sequencer import AT_ONCE, last_position, sequence
 
-ALL_OF = ".*"
+EVERYTHING: Final = "*"
+ALL_OF: Final = ".*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +38,12 @@ def read_log(*, after: int, patterns: Sequence[str], limit: int) -> Stretch:
 
 
 def of_types(patterns: Sequence[str]) -> Q:
-    """Events whose name is one of these, or in one of these families (`orders.*`); without any, all events.
+    """Events of these names and families (`orders.*`); without any, or with `*`, all events.
 
     A family is asked for by its beginning and not by the names that this code knows: newer code may write others.
     """
     condition = Q()
-    for pattern in patterns:
+    for pattern in () if EVERYTHING in patterns else patterns:
         family = pattern.removesuffix("*")
         condition |= Q(name__in=_names_of(pattern)) if family == pattern else Q(name__startswith=family)
     return condition
@@ -54,6 +56,8 @@ def _names_of(name: str) -> set[str]:
 
 def is_known(pattern: str) -> bool:
     """Does this code know an event that the pattern is about? A misspelt one would wait for ever."""
+    if pattern == EVERYTHING:
+        return True
     if pattern.endswith(ALL_OF):
         return any(name.startswith(pattern.removesuffix("*")) for name in EVENTS)
     return pattern in EVENTS

@@ -12,7 +12,7 @@ from django.db.models.functions import Cast, Coalesce, Replace
 from django.utils import timezone
 
 from bookshelf_site.errors import InvalidValue, checked_line
-from bookshelf_site.event_feed.log import ALL_OF, is_known
+from bookshelf_site.event_feed.log import ALL_OF, EVERYTHING, is_known
 from bookshelf_site.events import DomainEvent, uuid7
 from bookshelf_site.events.aggregate import Aggregate, AggregateQuerySet
 from bookshelf_site.events.models import Delivery
@@ -31,7 +31,6 @@ FAN_OUT: Final = "webhooks.fan_out"
 """The receiver that owes each event to the webhooks that want it; it sleeps while there is none."""
 SENDER: Final = "webhooks.send"
 """The receiver to which a message to a webhook is owed; the delivery's target is the webhook's id."""
-EVERYTHING: Final = "*"
 UNTOLD: Final = "events."
 """What staff do to deliveries is the shop's own business: who is told of it would be told of the telling."""
 MOST_EVENT_TYPES: Final = 50
@@ -55,7 +54,7 @@ def checked_event_types(patterns: Iterable[str]) -> list[str]:
 
 
 def _is_told(pattern: str) -> bool:
-    return pattern == EVERYTHING or (is_known(pattern) and not pattern.startswith(UNTOLD))
+    return is_known(pattern) and not pattern.startswith(UNTOLD)
 
 
 class WebhookQuerySet(AggregateQuerySet["Webhook"]):

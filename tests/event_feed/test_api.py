@@ -199,7 +199,6 @@ def test_a_cursor_from_beyond_the_end_is_brought_back_to_it(api: ApiClient) -> N
         ("limit=201", "query/limit"),
         ("type=orders.order_plaecd", "query/type"),
         ("type=orders.order_placed,", "query/type"),
-        ("type=*", "query/type"),
         ("type=", "query/type"),
         ("type=order%00", "query/type"),
         ("cursor=abc", "query/cursor"),
@@ -210,6 +209,16 @@ def test_what_can_only_be_a_mistake_is_refused_where_it_stands(api: ApiClient, a
     response = api.get(f"/events?{asked}")
 
     assert refusal(response) == (422, [wrong])
+
+
+def test_a_star_means_all_as_it_does_for_webhooks(api: ApiClient) -> None:
+    a_book("Emma")
+
+    every = api.get("/events").json()["results"]
+
+    assert len(every) == 1
+    assert api.get("/events?type=*").json()["results"] == every
+    assert api.get("/events?type=orders.*,*").json()["results"] == every
 
 
 def test_a_mistaken_type_is_named(api: ApiClient) -> None:

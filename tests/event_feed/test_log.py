@@ -116,7 +116,7 @@ def test_an_event_of_newer_code_is_read_with_its_family() -> None:
         ("tests.ran", False),
         ("tests", False),
         ("test*", False),
-        ("*", False),
+        ("*", True),
         (".*", False),
         ("", False),
         ("tests.rang.*", False),
