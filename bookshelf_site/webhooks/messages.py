@@ -75,7 +75,7 @@ class Message:
         """What went wrong the last time, or why it was skipped."""
         if self.status == self.Status.SKIPPED:
             return self.delivery.last_error.splitlines()[0]
-        if self.status == self.Status.DELIVERED or self.last is None:
+        if self.last is None or self.last.is_success:
             return ""
         return self.last.error or f"answered {self.last.response_status}"
 

@@ -255,7 +255,8 @@ def test_it_is_sent_again(api, added, listener):
 
     response = api.post(f"{path}/{logged['id']}/resend")
 
-    assert (response.status_code, response.json()["status"]) == (202, "pending")
+    owed = response.json()
+    assert (response.status_code, owed["status"], owed["error"]) == (202, "pending", "")
     Relay().drain()
     assert listener.ids == [logged["id"]] * 2
 
