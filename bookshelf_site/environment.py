@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 YES = {"1", "true", "yes", "on"}
 NO = {"0", "false", "no", "off", ""}
+MAILBOX = r"[^\s@<>,;]+@[^\s@<>,;]+"
 SECONDS_A_LOCK_IS_WAITED_FOR = 10
 # Half of a delivery's lease: a frozen worker has lost its rows before anyone may claim them again.
 SECONDS_A_TRANSACTION_MAY_IDLE = 15
@@ -65,6 +66,29 @@ def names(name: str) -> list[str]:
     return [item.strip() for item in text(name).split(",") if item.strip()]
 
 
+def hosts(name: str) -> list[str]:
+    """As Django compares them: without scheme and port. Any other would match no request, and shut everybody out."""
+    given = names(name)
+    if not all(re.fullmatch(r"\*|\.?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]", host.lower()) for host in given):
+        raise refusal(name, "host names separated by commas, without https:// and port, such as shop.example.com")
+    return given
+
+
+def mailbox(name: str) -> str:
+    return _address(name, MAILBOX, text(name))
+
+
+def sender(name: str, default: str) -> str:
+    """An e-mail address, perhaps behind a name: `The Shop <shop@example.com>`."""
+    return _address(name, rf"{MAILBOX}|[^<>\r\n]*<{MAILBOX}>", text(name, default))
+
+
+def _address(name: str, pattern: str, given: str) -> str:
+    if given and not re.fullmatch(pattern, given):
+        raise refusal(name, "one e-mail address, such as shop@example.com")
+    return given
+
+
 def networks(name: str) -> list[Network]:
     try:
         return [ipaddress.ip_network(item) for item in names(name)]
@@ -89,7 +113,8 @@ def site_url(name: str, default: str) -> str:
         port_is_one = parts.port is None or parts.port > 0
     except ValueError:
         port_is_one = False
-    if not port_is_one or not re.fullmatch(r"https?://[^/?#@\s]+", given):
+    # browsers send a name with umlauts as xn--…, and ALLOWED_HOSTS is made of this one
+    if not port_is_one or not given.isascii() or not re.fullmatch(r"https?://[^/?#@\s]+", given):
         raise refusal(name, "the address that customers see, such as https://shop.example.com")
     return given
 

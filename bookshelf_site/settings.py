@@ -16,7 +16,7 @@ STATE_DIR = BASE_DIR / "var"
 
 SHOP_NAME = environment.text("SHOP_NAME", "Bookshelf")
 SHOP_CONTACT = environment.text("SHOP_CONTACT")
-STAFF_EMAIL = environment.text("STAFF_EMAIL")
+STAFF_EMAIL = environment.mailbox("STAFF_EMAIL")
 SHOP_CURRENCY = environment.matching(
     "SHOP_CURRENCY", r"[A-Z]{3}", "a currency's three-letter code, such as EUR", default="USD"
 )
@@ -24,7 +24,10 @@ OPENING_STOCK = environment.whole_number("OPENING_STOCK", 10)
 LOW_STOCK_THRESHOLD = environment.whole_number("LOW_STOCK_THRESHOLD", 3)
 PENDING_ORDER_HOURS = environment.whole_number("PENDING_ORDER_HOURS", 72)
 API_RATE_LIMIT = environment.matching(
-    "API_RATE_LIMIT", r"([1-9][0-9]{0,8}/[smhd])?", "a number per s, m, h or d, such as 6000/m", default="6000/m"
+    "API_RATE_LIMIT",
+    r"([1-9][0-9]{0,8}/[smhd])?",
+    "a number per s, m, h or d, such as 6000/m, or empty",
+    default="6000/m",
 )
 WEBHOOKS_ALLOW_PRIVATE = environment.flag("WEBHOOKS_ALLOW_PRIVATE")
 
@@ -46,12 +49,12 @@ if not SECRET_KEY:
         "SECRET_KEY is not set: set it to a long random string that you keep to yourself, or DEBUG=1 for development."
     )
 
-PORT = environment.whole_number("PORT", 8000, most=65535)
+PORT = environment.whole_number("PORT", 8000, least=1, most=65535)
 PUBLIC_URL = environment.site_url("PUBLIC_URL", f"http://127.0.0.1:{PORT}")
 _public = urlsplit(PUBLIC_URL)
 _host = _public.hostname or ""
 _local_hosts = ["127.0.0.1", "localhost", "[::1]"]
-ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS") or (
+ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS") or (
     _local_hosts if _host in {"127.0.0.1", "localhost", "::1"} else [_host]
 )
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
@@ -221,7 +224,7 @@ TIME_ZONE = environment.time_zone("TIME_ZONE", "UTC")
 
 # Mail
 
-DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "bookshelf@localhost")
+DEFAULT_FROM_EMAIL = environment.sender("DEFAULT_FROM_EMAIL", "bookshelf@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 EMAIL_TIMEOUT = 10
 globals().update(environment.mail("EMAIL_URL"))

@@ -74,6 +74,56 @@ def test_names_are_separated_by_commas(value):
     assert environment.names("VALUE") == ["a.example", "b.example"]
 
 
+@pytest.mark.parametrize("given", ["*", ".example.com", "a.example,[::1]", "127.0.0.1", "A.example"])
+def test_hosts_are_what_django_compares(value, given):
+    value(given)
+
+    assert environment.hosts("VALUE") == given.split(",")
+
+
+@pytest.mark.parametrize(
+    "given", ["https://a.example", "a.example:8000", "a.example b.example", "a.example/", "bücher.example"]
+)
+def test_a_host_that_no_request_would_match_is_refused(value, given):
+    value(given)
+
+    with pytest.raises(ImproperlyConfigured, match="^VALUE is '.*', but it must be host names separated by commas"):
+        environment.hosts("VALUE")
+
+
+@pytest.mark.parametrize("given", ["", "desk@example.com", "root@mailhost"])
+def test_a_mailbox_is_one_address_or_none(value, given):
+    value(given)
+
+    assert environment.mailbox("VALUE") == given
+
+
+@pytest.mark.parametrize(
+    "given", ["desk", "a@b.example,c@d.example", "Desk <desk@example.com>", "a@b.example\nBcc: c@d.example"]
+)
+def test_what_is_not_one_address_is_refused(value, given):
+    value(given)
+
+    with pytest.raises(ImproperlyConfigured, match="^VALUE is '.*', but it must be one e-mail address"):
+        environment.mailbox("VALUE")
+
+
+@pytest.mark.parametrize(
+    "given", ["bookshelf@localhost", "The Shop <shop@example.com>", '"Books, Ltd." <shop@example.com>']
+)
+def test_a_sender_may_have_a_name(value, given):
+    value(given)
+
+    assert environment.sender("VALUE", "") == given
+
+
+def test_a_sender_without_an_address_is_refused(value):
+    value("The Shop")
+
+    with pytest.raises(ImproperlyConfigured, match="^VALUE is 'The Shop', but it must be one e-mail address"):
+        environment.sender("VALUE", "")
+
+
 def test_networks_are_addresses_and_ranges(value):
     value("10.0.0.0/8, ::1")
 
@@ -112,6 +162,7 @@ def test_the_sites_address_loses_its_last_slash(value):
         "https://a?b",
         "https://u@a",
         "https://a:x",
+        "https://bücher.example",
     ],
 )
 def test_what_is_no_address_of_a_site_is_refused(value, given):
