@@ -268,10 +268,11 @@ def test_what_stands_before_the_place_is_taken_over_if_somebody_says_so(broken: 
     assert Book.objects.get().title == "Emma"
 
 
-def test_a_feed_may_come_through_a_pipe(nursery: Callable[..., Nursery]) -> None:
-    reader = nursery().start("manage.py", "import_books", "/dev/stdin")
-    with reader.stdin as pipe:
-        pipe.write(FEED)
+@pytest.mark.parametrize("pipe", ["-", "/dev/stdin"])
+def test_a_feed_may_come_through_a_pipe(nursery: Callable[..., Nursery], pipe: str) -> None:
+    reader = nursery().start("manage.py", "import_books", pipe)
+    with reader.stdin as sent:
+        sent.write(FEED)
 
     assert (reader.wait(180), reader.stdout.read()) == (0, "3 read, 2 added, 0 updated, 0 unchanged, 1 rejected\n")
 

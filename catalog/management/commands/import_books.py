@@ -33,7 +33,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="the feed")
+        parser.add_argument("file", type=feed_file, help="the feed; - for standard input")
         parser.add_argument(
             "--format", choices=["csv", "onix"], dest="feed_format", help="told by its content if not given"
         )
@@ -107,6 +107,10 @@ class Command(BaseCommand):
             f"{report.unchanged:,} unchanged, {len(report.rejected):,} rejected"
             + (" (a dry run: nothing was written)" if dry_run else "")
         )
+
+
+def feed_file(text: str) -> Path:
+    return Path("/dev/stdin" if text == "-" else text)
 
 
 def copies(text: str) -> int:
