@@ -12,15 +12,18 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, ClassVar, Final, cast
 
 from django.apps import AppConfig
 from django.db import connections, models, transaction
-from django.db.models import Count, Func, Lookup, Q, QuerySet, Subquery
+from django.db.models import Func, Lookup, Q, QuerySet, Subquery
 
 SAMPLE: Final = 600
 COMMON: Final = 5
 """In how many rows of a sample a word is common: about where reading the list begins to be quicker."""
+KNOWN_FOR: Final = 60.0
+"""Seconds for which a sample is kept in memory."""
 MOST_WORDS: Final = 30
 LONGEST: Final = 200
 
@@ -173,25 +176,35 @@ def wanted(words: Sequence[str], *samples: QuerySet[Any]) -> Wanted:
 
     Taken for rare, a common word costs all its rows; taken for common, a rare one costs all rows that there are.
     """
-    common, are_together = words, True
-    for sample in samples:
-        counts = [Count("pk", filter=_having([word])) for word in common]
-        together = Count("pk", filter=_having(common))
-        found = sample.values("words")[:SAMPLE].aggregate(
-            together=together, **{f"word_{place}": count for place, count in enumerate(counts)}
-        )
-        are_together = are_together and found["together"] >= COMMON
-        common = [word for place, word in enumerate(common) if found[f"word_{place}"] >= COMMON]
-        if not common:
-            break
-    rare = [word for word in words if word not in common]
-    if are_together and not rare:
+    known = [_sampled(sample) for sample in samples]
+    rare = [word for word in words if not _are_common([word], known)]
+    if not rare and _are_common(words, known):
         return Wanted(words=words, rare=())
     return Wanted(words=words, rare=rare or words)
 
 
-def _having(words: Iterable[str]) -> Q:
-    return Q(*(Q(words__contains=f" {word}") for word in words))
+def _are_common(words: Sequence[str], samples: Iterable[Sequence[str]]) -> bool:
+    """Whether in each sample many rows have all these words."""
+    asked = [f" {word}" for word in words]
+    return all(sum(all(word in row for word in asked) for row in sample) >= COMMON for sample in samples)
+
+
+def _sampled(sample: QuerySet[Any]) -> Sequence[str]:
+    """The words of its first rows, as they were within the last minute: every search asks, and it is for a guess."""
+    key = (sample.db, sample.model._meta.label, sample.query.order_by)
+    until, rows = _samples.get(key, (0.0, []))
+    if monotonic() > until:
+        rows = list(sample.values_list("words", flat=True)[:SAMPLE])
+        _samples[key] = (monotonic() + KNOWN_FOR, rows)
+    return rows
+
+
+_samples: dict[tuple[object, ...], tuple[float, list[str]]] = {}
+
+
+def forget_samples() -> None:
+    """Read them anew when one is asked for: in this process what was in them is gone."""
+    _samples.clear()
 
 
 # The index
@@ -237,6 +250,7 @@ def make_index(model: type[models.Model], *, using: str) -> None:
 
 def forget_words(model: type[models.Model], *, using: str) -> None:
     """Let the index hold nothing more of words that rows no longer have: FTS5 keeps them until it is tidied up."""
+    forget_samples()
     connection = connections[using]
     if connection.vendor == "sqlite":
         index = _Names.of(model).index

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
+from bookshelf_site.words import forget_samples
 from tests.desk import Desk
 from tests.plugins.pristine import pristine
 
@@ -26,6 +27,12 @@ def django_db_modify_db_settings() -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         pristine.remember()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_sampled() -> None:
+    """What a search remembers of the books of another test says nothing of this one's."""
+    forget_samples()
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class BookQuerySet(AggregateQuerySet["Book"]):
     def search(self, text: str) -> Self:
         """Books with a word in title, author or ISBN that begins so, for every word typed; or whose ISBN this is.
 
-        Neither case nor accents count. Asks a sample of the catalogue at once how the search is best done.
+        Neither case nor accents count. A sample of the catalogue tells at once how the search is best done.
         """
         return self.filter(self.found_by(text))
 

@@ -1,10 +1,12 @@
+import time
+
 import pytest
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bookshelf_site import words
-from bookshelf_site.words import make_index, words_asked
+from bookshelf_site.words import forget_words, make_index, words_asked
 from catalog import services
 from catalog.models import Book, BookDetails
 from catalog.words import words_of
@@ -195,14 +197,26 @@ def test_an_index_that_was_lost_in_a_migration_is_made_again(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_search_costs_two_queries_and_one_more_for_a_common_word(django_assert_num_queries, monkeypatch):
+def test_what_is_common_is_asked_once_a_minute(django_assert_num_queries, monkeypatch):
     add("Emma")
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert found("em ma - x") == []
-    monkeypatch.setattr(words, "COMMON", 1)
+    with django_assert_num_queries(1):
+        assert found("em") == ["Emma"]
+    monkeypatch.setattr(words, "monotonic", lambda: time.monotonic() + words.KNOWN_FOR + 1)
     with django_assert_num_queries(3):
         assert found("em") == ["Emma"]
+
+
+@pytest.mark.django_db
+def test_what_is_forgotten_is_in_no_sample_either():
+    add("Emma")
+    found("em")
+
+    forget_words(Book, using="default")
+
+    assert not words._samples
 
 
 @pytest.mark.django_db
