@@ -37,12 +37,16 @@ var/secret_key:
 	$(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))' > $@.$$$$; \
 	ln $@.$$$$ $@ 2>/dev/null || test -s $@; rm -f $@.$$$$
 
+# Two that start at once would trip over each other's tables and half gathered files: one waits here for the other.
+ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open("var/lock", "w"); \
+	fcntl.flock(lock, fcntl.LOCK_EX); sys.exit(subprocess.call(sys.argv[1:]))'
+
 # The demo shop's own events are delivered at once, whatever the engine: nobody else is running yet.
 run: .venv/installed var/secret_key
 	@set -e; export SECRET_KEY="$${SECRET_KEY:-$$(cat var/secret_key)}" DEBUG=0; \
-	$(MANAGE) migrate --verbosity 0; \
-	$(MANAGE) collectstatic --no-input --verbosity 0; \
-	EVENTS_ENGINE=inline $(MANAGE) open_shop; \
+	$(ALONE) $(MANAGE) migrate --verbosity 0; \
+	$(ALONE) $(MANAGE) collectstatic --no-input --verbosity 0; \
+	EVENTS_ENGINE=inline $(ALONE) $(MANAGE) open_shop; \
 	relay=; worker=; \
 	case "$$EVENTS_ENGINE" in relay|celery) $(MANAGE) relay & relay=$$!;; esac; \
 	if [ "$$EVENTS_ENGINE" = celery ]; then \

@@ -34,6 +34,15 @@ def test_two_that_start_at_once_share_one_secret_key(checkout):
     assert [path.name for path in (checkout / "var").iterdir()] == ["secret_key"]
 
 
+def test_of_two_that_start_at_once_one_waits_for_the_other(checkout):
+    (checkout / "var").mkdir(exist_ok=True)
+    alone = "--eval=alone: ; @$(ALONE) sh -c 'test ! -e busy && touch busy && sleep 0.2 && rm busy'"
+
+    makes = [subprocess.Popen(["make", "--silent", alone, "alone"], cwd=checkout) for _ in range(3)]
+
+    assert [make.wait(60) for make in makes] == [0, 0, 0]
+
+
 def test_no_pin_names_a_host_or_a_path():
     for lock in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / lock).read_text()
