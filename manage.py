@@ -6,6 +6,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError, ProgrammingError
 
 
 def main() -> int:
@@ -14,6 +15,16 @@ def main() -> int:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as refusal:
         print(refusal, file=sys.stderr)
+        return 2
+    except (OperationalError, ProgrammingError) as error:
+        # 1 would say that the command has found something wrong in the shop
+        if "--traceback" in sys.argv:
+            raise
+        print(
+            f"The database of DATABASE_URL refuses: {str(error).strip().splitlines()[0]}\n"
+            "Is it there, and has `manage.py migrate` run? `--traceback` shows where it happened.",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

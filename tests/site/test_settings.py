@@ -51,6 +51,15 @@ def test_starting_without_a_secret_key_is_refused_in_one_sentence():
     )
 
 
+def test_a_database_that_refuses_is_no_drift():
+    ran = manage("check_events", SECRET_KEY=SECRET_KEY)
+
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("The database of DATABASE_URL refuses: no such table")
+    assert "Traceback" not in ran.stderr
+    assert "Traceback" in manage("check_events", "--traceback", SECRET_KEY=SECRET_KEY).stderr
+
+
 def test_a_secret_key_or_debug_is_enough_to_start():
     assert manage("check", SECRET_KEY=SECRET_KEY).returncode == 0
     assert manage("check", DEBUG="1").returncode == 0
