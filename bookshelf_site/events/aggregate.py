@@ -47,9 +47,9 @@ class Aggregate(Model):
             emit(*self.take_raised())
 
     @classmethod
-    def lock(cls, key: UUID) -> Self:
-        """The row, locked until the transaction ends. Raises DoesNotExist."""
-        for row in cls.lock_all([key]):
+    def lock(cls, key: UUID | str) -> Self:
+        """The row, locked until the transaction ends; its key may be text, as in Django's own. Raises DoesNotExist."""
+        for row in cls.lock_all([cls._meta.pk.to_python(key)]):
             return row
         raise cls.DoesNotExist(f"no {cls._meta.verbose_name} is {key}")
 
