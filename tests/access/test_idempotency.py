@@ -3,6 +3,7 @@ import signal
 from datetime import timedelta
 from threading import Event as Moment
 from threading import Thread
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -54,7 +55,7 @@ def test_the_same_request_again_makes_nothing_more_and_gets_the_same_answer(api)
 @pytest.mark.django_db
 def test_a_repeated_request_gets_the_object_as_it_is_now(api):
     first = api.post("/books", EMMA, headers=keyed())
-    withdraw(book_id=first.json()["id"])
+    withdraw(book_id=UUID(first.json()["id"]))
 
     again = api.post("/books", EMMA, headers=keyed())
 

@@ -25,7 +25,14 @@ def of(name, email="", *, book="Emma"):
 
 def like(order, count):
     """So many more rows as that of the order, with keys of their own, made in PostgreSQL itself."""
-    own = {"id": "gen_random_uuid()", "number": "lpad(n::text, 9, '0')", "token": "lpad(n::text, 43, '0')"}
+    own = {
+        "id": "gen_random_uuid()",
+        "number": "lpad(n::text, 9, '0')",
+        "token": "lpad(n::text, 43, '0')",
+        # all of one moment would be found by their keys in an index that begins with the moment, too
+        "placed_at": "placed_at - n * interval '1 minute'",
+        "updated_at": "updated_at - n * interval '1 minute'",
+    }
     columns = [field.column for field in Order._meta.concrete_fields]
     values = ", ".join(own.get(column, column) for column in columns)
     with connection.cursor() as cursor:
