@@ -110,8 +110,8 @@ def test_claiming_and_idling_read_the_partial_indexes(connect, ordered):
     if connection.vendor == "postgresql":
         # the planner of a table that is almost empty has other ideas, which depend on what it has counted
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute("SET LOCAL enable_bitmapscan = off")
+            for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
+                cursor.execute(f"SET LOCAL enable_{way} = off")
 
     plan = claimable[:200].explain()
 
