@@ -20,8 +20,9 @@ def main() -> int:
         # 1 would say that the command has found something wrong in the shop
         if "--traceback" in sys.argv:
             raise
+        why, _, _ = str(error).strip().partition("\n")
         print(
-            f"The database of DATABASE_URL refuses: {str(error).strip().splitlines()[0]}\n"
+            f"The database of DATABASE_URL refuses: {why}\n"
             "Is it there, and has `manage.py migrate` run? `--traceback` shows where it happened.",
             file=sys.stderr,
         )
