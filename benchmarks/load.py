@@ -1,7 +1,11 @@
-"""`python -m benchmarks.load PORT CONNECTIONS SECONDS`, the request on stdin: prints how many are answered a second."""
+"""`python -m benchmarks.load PORT CONNECTIONS SECONDS`: prints how many requests are answered a second.
+
+The requests come on stdin, a JSON list of them; the connections share them out, each sends its own again and again.
+"""
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -27,10 +31,11 @@ def answered(port: int, request: bytes, seconds: float) -> int:
 
 
 def main(port: int, connections: int, seconds: float) -> None:
-    request = sys.stdin.buffer.read()
+    requests = [request.encode() for request in json.load(sys.stdin)]
     started = perf_counter()
     with ThreadPoolExecutor(connections) as pool:
-        times = sum(pool.map(lambda _: answered(port, request, seconds), range(connections)))
+        sent = [requests[number % len(requests)] for number in range(connections)]
+        times = sum(pool.map(lambda request: answered(port, request, seconds), sent))
     print(times / (perf_counter() - started))
 
 

@@ -104,8 +104,15 @@ BENCHMARKS = (
         name="api, POST /orders",
         floor_is="a bare django-ninja endpoint that inserts one row, by the same server",
         target=0.2,
-        ours=api.place_order,
+        ours=api.place_orders,
         floor=api.insert_a_row,
+    ),
+    Benchmark(
+        name="api, POST /orders of one book",
+        floor_is="of a book for each connection",
+        target=0.7,
+        ours=api.place_orders_of_one_book,
+        floor=api.place_orders,
     ),
     *(
         Benchmark(
