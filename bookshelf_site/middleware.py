@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.middleware.locale import LocaleMiddleware
@@ -147,13 +148,20 @@ class ActorMiddleware:
             return self.get_response(request)
 
 
-class PermissionsPolicyMiddleware:
-    """The pages use no camera, no place, no payment: no script that got in may either."""
+class PolicyMiddleware:
+    """Tells browsers what a page may load and do; it is the same for all of them, so it is written once.
+
+    They use no camera, no place, no payment: no script that got in may either.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self.policies = {"Content-Security-Policy": build_policy(), "Permissions-Policy": settings.PERMISSIONS_POLICY}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        # what Django shows a developer of a failure brings its styles within
+        if not settings.DEBUG or response.status_code not in {404, 500}:
+            for name, policy in self.policies.items():
+                response.headers.setdefault(name, policy)
         return response
