@@ -40,7 +40,7 @@ class Event(models.Model):
     data = models.JSONField(editable=False)
     personal = models.JSONField(null=True, editable=False, help_text="the fields about a person, erased on request")
     occurred_at = models.DateTimeField(editable=False)
-    correlation_id = models.CharField(max_length=64, editable=False, db_index=True)
+    correlation_id = models.CharField(max_length=64, editable=False)
     causation_id = models.UUIDField(null=True, editable=False, db_index=True)
     actor = models.CharField(max_length=150, editable=False)
     position = models.BigIntegerField(null=True, editable=False)
@@ -53,6 +53,7 @@ class Event(models.Model):
             models.Index(fields=["stream", "id"], name="event_stream"),
             models.Index(fields=["name", "id"], name="event_name"),
             models.Index(fields=["occurred_at"], name="event_occurred_at"),
+            models.Index(fields=["correlation_id"], name="event_correlation"),
             models.Index(fields=["id"], condition=Q(position__isnull=True), name="event_unsequenced"),
         ]
         constraints: ClassVar = [

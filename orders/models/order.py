@@ -76,8 +76,8 @@ class Order(Aggregate):
     """PENDING → CONFIRMED → SHIPPED, or CANCELLED before it is shipped."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    number = models.CharField(max_length=12, unique=True, default=new_number, editable=False)
-    token = models.CharField(max_length=43, unique=True, default=new_token, editable=False)
+    number = models.CharField(max_length=12, default=new_number, editable=False)
+    token = models.CharField(max_length=43, default=new_token, editable=False)
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING, editable=False)
     customer_name = models.CharField(max_length=CONTACT_LENGTHS["customer_name"])
     customer_email = models.EmailField(max_length=CONTACT_LENGTHS["customer_email"], blank=True)
@@ -116,6 +116,9 @@ class Order(Aggregate):
             models.Index(Upper("customer_email"), name="order_email_folded"),
         ]
         constraints: ClassVar = [
+            # not the fields' own: there PostgreSQL would keep a second index of each, to search by its beginning
+            models.UniqueConstraint(fields=["number"], name="order_number_once"),
+            models.UniqueConstraint(fields=["token"], name="order_token_once"),
             models.UniqueConstraint(
                 fields=["placed_by", "external_reference"],
                 condition=~Q(external_reference=""),
