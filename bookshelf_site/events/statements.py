@@ -77,6 +77,9 @@ def update(rows: Sequence[Model], names: Iterable[str]) -> None:
 
 def among(keys: Sequence[int]) -> tuple[str, list[Any]]:
     """That a key is one of these, for a statement that is written by hand: to PostgreSQL one, however many they are."""
+    if len(keys) == 1:
+        # PostgreSQL takes no array for one key, and would plan the statement each time
+        return "= %s", [*keys]
     if connection.vendor == "postgresql":
         return "= ANY(%s::bigint[])", [list(keys)]
     return f"IN ({', '.join(['%s'] * len(keys))})", list(keys)
@@ -202,6 +205,13 @@ class _Planned(ServerBindingCursor):  # type: ignore[misc]  # the stubs lack it
     Django's own cursor binds the values itself, and so sends a statement that is new each time.
     """
 
+    @classmethod
+    def of(cls, link: Any) -> _Planned:
+        """The one of this connection, which keeps it: to make one is a good part of what a statement costs."""
+        if not hasattr(link, "bookshelf_planned"):
+            link.bookshelf_planned = cls(link)
+        return cast("_Planned", link.bookshelf_planned)
+
     def _convert_query(self, *statement: Any) -> Any:
         # Django's log of queries looks here, where psycopg leaves only what it has not prepared
         self._query = super()._convert_query(*statement)
@@ -209,25 +219,26 @@ class _Planned(ServerBindingCursor):  # type: ignore[misc]  # the stubs lack it
 
 
 def _cursor() -> Any:
+    """Whoever asks by it fetches what it has found before anybody asks again, and leaves it open."""
     # the connection itself: the proxy for it would look for it at each step
     here = connections[DEFAULT_DB_ALIAS]
     if here.vendor != "postgresql":
         return here.cursor()
     here.ensure_connection()
-    return here._prepare_cursor(_Planned(here.connection))  # type: ignore[attr-defined]  # noqa: SLF001
+    return here._prepare_cursor(_Planned.of(here.connection))  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def execute(statement: str, values: Sequence[Any]) -> int:
     """A statement that is written by hand; how many rows it met."""
-    with _cursor() as cursor:
-        cursor.execute(statement, values)
-        return int(cursor.rowcount)
+    cursor = _cursor()
+    cursor.execute(statement, values)
+    return int(cursor.rowcount)
 
 
 def _fetched(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with _cursor() as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
+    cursor = _cursor()
+    cursor.execute(statement, values)
+    return list(cursor.fetchall())
 
 
 def _quoted(name: str | None) -> str:
