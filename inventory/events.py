@@ -55,7 +55,8 @@ class WaitingFilled(DomainEvent, name="inventory.waiting_filled", version=1):
 class NotificationRecorded(DomainEvent, name="inventory.notification_recorded", version=1):
     """Somebody is to be told something; what is said stands in the notification, and nothing about a person here.
 
-    All that is to be told about one order is one stream, so that it can be told in its order.
+    All that is to be told about one order is one stream, so that it can be told in its order. Nobody is owed a mail of
+    it if the order has no address, or if it is for the staff, who read digests.
     """
 
     notification_id: UUID
@@ -63,6 +64,7 @@ class NotificationRecorded(DomainEvent, name="inventory.notification_recorded", 
     audience: str
     order_id: UUID | None
     book_id: UUID | None
+    by_mail: bool = True
 
 
 class ResendRequested(DomainEvent, name="inventory.resend_requested", version=1):

@@ -147,7 +147,15 @@ def _tell_customer(event: OrderEvent, kind: Notification.Kind) -> None:
         audience=Notification.Audience.CUSTOMER,
         message=_told(event),
         order_id=event.order_id,
+        status=_due(event),
     )
+
+
+def _due(event: OrderEvent) -> Notification.Status:
+    """A customer without an address is told nothing by mail, unless staff have it sent again once there is one."""
+    if isinstance(event, LinkRequested) or event.has_email:
+        return Notification.Status.RECORDED
+    return Notification.Status.NO_ADDRESS
 
 
 def _told(event: DomainEvent) -> str:

@@ -27,6 +27,7 @@ class OrderPlaced(DomainEvent, name="orders.order_placed", version=1):
     order_id: UUID
     number: str
     customer_name: str = personal()
+    has_email: bool = True
     lines: tuple[PlacedLine, ...]
     total: Money
 
@@ -37,6 +38,7 @@ class CopiesAwaited(DomainEvent, name="orders.copies_awaited", version=1):
     order_id: UUID
     number: str
     customer_name: str = personal()
+    has_email: bool = True
     quantity: int
 
 
@@ -46,6 +48,7 @@ class OrderConfirmed(DomainEvent, name="orders.order_confirmed", version=1):
     order_id: UUID
     number: str
     customer_name: str = personal()
+    has_email: bool = True
 
 
 class OrderShipped(DomainEvent, name="orders.order_shipped", version=1):
@@ -54,6 +57,7 @@ class OrderShipped(DomainEvent, name="orders.order_shipped", version=1):
     order_id: UUID
     number: str
     customer_name: str = personal()
+    has_email: bool = True
     tracking: str
 
 
@@ -76,6 +80,7 @@ class OrderSplitOff(DomainEvent, name="orders.order_split_off", version=1):
     split_from_id: UUID
     split_from_number: str
     customer_name: str = personal()
+    has_email: bool = True
     lines: tuple[PlacedLine, ...]
     total: Money
 
@@ -86,6 +91,7 @@ class LineCancelled(DomainEvent, name="orders.line_cancelled", version=1):
     order_id: UUID
     number: str
     customer_name: str = personal()
+    has_email: bool = True
     line_id: UUID
     book_id: UUID
     title: str
@@ -124,6 +130,7 @@ class OrderCancelled(DomainEvent, name="orders.order_cancelled", version=1):
     order_id: UUID
     number: str
     customer_name: str = personal()
+    has_email: bool = True
     reason: str
 
 

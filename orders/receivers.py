@@ -29,6 +29,7 @@ def note_return(sender: object, event: CopiesReturned, **kwargs: object) -> None
     dispatch_uid="orders.mail_notification",
     external=True,
     ordered=True,
+    only_if="by_mail",
     max_attempts=TRIES,
     lease=LEASE,
     record=notifications.record_mail,

@@ -21,8 +21,10 @@ from bookshelf_site.events.signals import RECEIVERS, UID_LENGTH, DurableReceiver
 
 class EventQuerySet(models.QuerySet["Event"]):
     def heard_by(self, durable: DurableReceiver) -> Self:
-        """Those of the kinds that the receiver hears, under whatever name they were stored."""
-        return self.filter(name__in=[name for name, kind in EVENTS.items() if durable.uid in kind.signal.durable])
+        """Those of the kinds that the receiver hears, under whatever name they were stored, but what is not for it."""
+        heard = self.filter(name__in=[name for name, kind in EVENTS.items() if durable.uid in kind.signal.durable])
+        said = durable.only_if
+        return heard.exclude(**{"data__has_key": said, f"data__{said}": False}) if said else heard
 
     def never_owed_to(self, durable: DurableReceiver, *, after: int) -> Self:
         """Of what it hears with a higher id than this, that which has no delivery to it under any of its names."""

@@ -44,7 +44,7 @@ def _owed(rows: Iterable[Event], asleep: Collection[str], now: datetime) -> list
         Delivery.owed(row, durable, *engine().birth(durable, now))
         for row in rows
         for durable in row.decoded.signal.durable.values()
-        if durable.uid not in asleep
+        if durable.hears(row.decoded) and durable.uid not in asleep
     ]
 
 

@@ -30,6 +30,7 @@ class ReceiverOptions(TypedDict, total=False):
     max_attempts: int
     lease: timedelta
     record: Callable[..., None] | None
+    only_if: str
     aliases: tuple[str, ...]
 
 
@@ -44,6 +45,7 @@ class DurableReceiver:
     alone: locks rows of others and so never shares a transaction.
     repeatable: may be replayed over what it has done.
     record: writes an external receiver's outcome, in the transaction that acknowledges it.
+    only_if: a field, not personal, by which an event may say that it is nothing for this receiver: `False`, not owed.
     aliases: uids that it had before; what is owed under them is its own. They may go a release after they came.
     """
 
@@ -57,6 +59,7 @@ class DurableReceiver:
     max_attempts: int = 12
     lease: timedelta = timedelta(seconds=30)
     record: Callable[..., None] | None = None
+    only_if: str = ""
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -82,9 +85,13 @@ class DurableReceiver:
         """May it run in the process that has just committed? What talks outside or waits its turn may not."""
         return not (self.external or self.ordered)
 
+    def hears(self, event: DomainEvent) -> bool:
+        """Is it owed this one of the events of its signals?"""
+        return not self.only_if or bool(getattr(event, self.only_if, True))
+
     def __call__(self, *, signal: Signal, sender: object, event: DomainEvent, **kwargs: object) -> object:
         """Heard as a plain Django receiver, unless the event is stored: then its delivery runs it."""
-        if event.uid == _stored.get():
+        if event.uid == _stored.get() or not self.hears(event):
             return None
         return self.run(sender=sender, events=[event], signal=signal, **kwargs)
 

@@ -121,6 +121,7 @@ class Notification(models.Model):
             audience=self.audience,
             order_id=self.order_id,
             book_id=self.book_id,
+            by_mail=self.audience == self.Audience.CUSTOMER and self.status == self.Status.RECORDED,
         )
 
     def resend_requested(self) -> ResendRequested:

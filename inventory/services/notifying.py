@@ -37,10 +37,17 @@ def record_notification(
     message: str,
     order_id: UUID | None = None,
     book_id: UUID | None = None,
+    status: Notification.Status = Notification.Status.RECORDED,
 ) -> None:
     """Note what somebody is to be told of an event, once."""
     notification = Notification(
-        event_uid=event_uid, kind=kind, audience=audience, message=message, order_id=order_id, book_id=book_id
+        event_uid=event_uid,
+        kind=kind,
+        audience=audience,
+        message=message,
+        order_id=order_id,
+        book_id=book_id,
+        status=status,
     )
     record_notifications([notification])
 

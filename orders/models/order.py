@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -65,6 +65,15 @@ class SplitOrder:
 
     order: Order
     moved: Mapping[UUID, OrderLine]
+
+
+class _Whose(TypedDict):
+    """What every event tells of which its customer is to be told."""
+
+    order_id: UUID
+    number: str
+    customer_name: str
+    has_email: bool
 
 
 def new_token() -> str:
@@ -166,9 +175,7 @@ class Order(Aggregate):
         order._add_up(lines)
         order.raise_event(
             OrderPlaced(
-                order_id=order.id,
-                number=order.number,
-                customer_name=order.customer_name,
+                **order._whose,
                 lines=tuple(line.as_placed() for line in lines),
                 total=order.total,
             )
@@ -212,7 +219,7 @@ class Order(Aggregate):
         if not self._move_to(Status.CONFIRMED):
             return False
         self.confirmed_at = timezone.now()
-        self.raise_event(OrderConfirmed(order_id=self.id, number=self.number, customer_name=self.customer_name))
+        self.raise_event(OrderConfirmed(**self._whose))
         return True
 
     def ship(self, *, tracking: str = "") -> bool:
@@ -222,9 +229,7 @@ class Order(Aggregate):
             return False
         self.shipped_at = timezone.now()
         self.tracking = tracking
-        self.raise_event(
-            OrderShipped(order_id=self.id, number=self.number, customer_name=self.customer_name, tracking=self.tracking)
-        )
+        self.raise_event(OrderShipped(**self._whose, tracking=self.tracking))
         return True
 
     def cancel(self, *, reason: str, note: str = "") -> bool:
@@ -236,9 +241,7 @@ class Order(Aggregate):
             return False
         self.cancelled_at = timezone.now()
         self.cancel_reason, self.cancel_note = reason, note
-        self.raise_event(
-            OrderCancelled(order_id=self.id, number=self.number, customer_name=self.customer_name, reason=reason)
-        )
+        self.raise_event(OrderCancelled(**self._whose, reason=reason))
         return True
 
     def expire(self) -> bool:
@@ -258,9 +261,7 @@ class Order(Aggregate):
         self.version += 1
         self.raise_event(
             LineCancelled(
-                order_id=self.id,
-                number=self.number,
-                customer_name=self.customer_name,
+                **self._whose,
                 line_id=line.id,
                 book_id=line.book_id,
                 title=line.title,
@@ -273,9 +274,7 @@ class Order(Aggregate):
 
     def await_copies(self, quantity: int) -> None:
         """Say that so many copies of a new order are not here yet."""
-        self.raise_event(
-            CopiesAwaited(order_id=self.id, number=self.number, customer_name=self.customer_name, quantity=quantity)
-        )
+        self.raise_event(CopiesAwaited(**self._whose, quantity=quantity))
 
     def put_back(self, line: OrderLine, quantity: int, *, reason: str = "") -> None:
         """So many copies that were kept for the line are somebody else's to have; it waits again."""
@@ -337,11 +336,9 @@ class Order(Aggregate):
         )
         rest.raise_event(
             OrderSplitOff(
-                order_id=rest.id,
-                number=rest.number,
+                **rest._whose,
                 split_from_id=self.id,
                 split_from_number=self.number,
-                customer_name=rest.customer_name,
                 lines=moved,
                 total=rest.total,
             )
@@ -400,6 +397,15 @@ class Order(Aggregate):
         if not text:
             raise InvalidValue("text", "a note says something")
         self.raise_event(NoteAdded(order_id=self.id, number=self.number, text=text))
+
+    @property
+    def _whose(self) -> _Whose:
+        return _Whose(
+            order_id=self.id,
+            number=self.number,
+            customer_name=self.customer_name,
+            has_email=bool(self.customer_email),
+        )
 
     def _move_to(self, wanted: Status) -> bool:
         """False if the order is there already. Raises InvalidTransition where the table has no such way."""

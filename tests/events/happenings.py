@@ -31,6 +31,11 @@ class Echoed(DomainEvent, name="tests.echoed", version=1):
     number: int
 
 
+class Called(DomainEvent, name="tests.called", version=1):
+    number: int
+    aloud: bool = True
+
+
 class Whispered(DomainEvent, name="tests.whispered", version=2):
     to: str = personal()
     about: str | None = personal()

@@ -99,6 +99,7 @@ def test_what_is_stored_is_jsons_own():
         {
             "order_id": "00000000-0000-0000-0000-000000000001",
             "number": "7K3M",
+            "has_email": True,
             "lines": [
                 {
                     "line_id": "00000000-0000-0000-0000-000000000002",

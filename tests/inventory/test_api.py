@@ -264,7 +264,7 @@ def test_notifications_are_listed_with_the_latest_first(api):
         "book_id": None,
         "message": f"Order {placed.number} confirmed for Alice",
         "channel": "email",
-        "status": "recorded",
+        "status": "no_address",
         "sent_at": None,
     }
 

@@ -213,6 +213,7 @@ def test_each_notification_is_news_and_names_nobody() -> None:
             "audience": "customer",
             "order_id": str(order.pk),
             "book_id": None,
+            "by_mail": False,
         },
         None,
     )

@@ -65,6 +65,7 @@ def test_a_cancelled_line_is_told(order: Order, emma: Book) -> None:
     assert Event.objects.get(name="orders.line_cancelled").data == {
         "order_id": str(order.pk),
         "number": order.number,
+        "has_email": False,
         "line_id": str(line_of(order).pk),
         "book_id": str(emma.pk),
         "title": "Emma",

@@ -301,8 +301,29 @@ def test_who_lost_the_link_gets_it(post_office):
     assert order.token in post_office.mails[-1].get_body(("plain",)).get_content()
 
 
-def test_an_order_without_an_address_is_no_failure(post_office):
+def test_an_order_without_an_address_is_owed_no_mail(post_office):
     zoes_order(customer_email="")
+
+    assert statuses() == [("order_placed", "no_address")]
+    assert not Delivery.objects.filter(receiver="orders.mail_notification").exists()
+    assert Event.objects.get(name="inventory.notification_recorded").data["by_mail"] is False
+
+
+def test_who_has_an_address_by_now_can_be_told_what_they_were_not(post_office):
+    order = zoes_order(customer_email="")
+    services.amend_contact(order_id=order.pk, changes={"customer_email": "zoe@example.com"})
+    services.confirm_order(order_id=order.pk)
+
+    notices.send_again(notification_id=Notification.objects.get(kind="order_placed").pk)
+    send()
+
+    assert post_office.recipients == ["zoe@example.com", "zoe@example.com"]
+    assert statuses() == [("order_placed", "sent"), ("order_confirmed", "sent")]
+
+
+def test_an_address_that_went_meanwhile_is_no_failure(post_office):
+    order = zoes_order()
+    services.amend_contact(order_id=order.pk, changes={"customer_email": ""})
 
     send()
 

@@ -127,6 +127,7 @@ def test_a_split_is_told_in_both_timelines(emma: Book, sanditon: Book) -> None:
     assert split.data == {
         "order_id": str(rest.pk),
         "number": rest.number,
+        "has_email": False,
         "split_from_id": str(order.pk),
         "split_from_number": order.number,
         "lines": moved,
