@@ -160,7 +160,6 @@ NOT_LINKED = {
 NOT_SENT = {
     *("catalog_feedimport_apply", "catalog_feedimport_cancel"),  # it is not looked through yet
     *("orders_order_ship", "orders_order_split"),  # it is not confirmed, and no line of it waits
-    "inventory_notification_send_again",
     *("inventory_stockitem_stocktake_take_back", "inventory_stockitem_stocktake_leave_out"),  # nothing is counted
     *("inventory_stockitem_stocktake_throw_away", "inventory_stockitem_stocktake_differences"),
     "webhooks_webhook_enable",  # it is
