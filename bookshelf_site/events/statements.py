@@ -158,8 +158,9 @@ def _key(key: Key) -> Key:
 
 
 def _batches(rows: Sequence[M]) -> Iterator[Sequence[M]]:
-    """As many rows at once as the database takes parameters for."""
-    if not rows:
+    """As many rows at once as the database takes parameters for; a few it always takes."""
+    if len(rows) <= MOST_PLACES:
+        yield from [rows] if rows else []
         return
     size = connection.ops.bulk_batch_size([*rows[0]._meta.concrete_fields], rows)
     for start in range(0, len(rows), size):
@@ -183,7 +184,9 @@ def _values(rows: Sequence[Model], fields: Fields, *, is_new: bool) -> list[Any]
 def _value(field: Field[Any, Any], row: Model, here: BaseDatabaseWrapper, *, is_new: bool) -> Any:
     """As the database takes it: the field is asked only where it would change one."""
     value = field.pre_save(row, is_new)
-    return value if type(value) is _AS_THEY_ARE.get(type(field)) else field.get_db_prep_save(value, here)
+    if value is None or type(value) is _AS_THEY_ARE.get(type(field)):
+        return value
+    return field.get_db_prep_save(value, here)
 
 
 _AS_THEY_ARE: Final = {CharField: str, TextField: str, BooleanField: bool}
