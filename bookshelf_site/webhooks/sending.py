@@ -82,8 +82,9 @@ def post(url: str, *, body: bytes, headers: dict[str, str]) -> Answer:
 def _exchanged(place: Place, body: bytes, headers: dict[str, str]) -> Received:
     end = monotonic() + SECONDS
     connection = _connected(place)
-    # every read has its own timeout, so an answer that drips could last for ever
-    connection.sock.settimeout(2 * SECONDS)
+    # urllib3 sets it anew at each step, and it began as the time to connect; it is each read's own, so an answer that
+    # drips could last for ever
+    connection.timeout = 2 * SECONDS
     watch = Timer(max(0.0, end - monotonic()), _cut, [connection.sock])
     watch.daemon = True
     watch.start()

@@ -100,6 +100,18 @@ def hangs(handler: Handler) -> None:
     handler.server.over.wait(PATIENCE)
 
 
+def thinks_before_it_answers(seconds: float) -> Answering:
+    """Before its first byte, and once more before the last."""
+
+    def answer(handler: Handler) -> None:
+        handler.server.over.wait(seconds)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthank ")
+        handler.server.over.wait(seconds)
+        handler.wfile.write(b"you")
+
+    return answer
+
+
 def hangs_up(handler: Handler) -> None:
     handler.close_connection = True
 

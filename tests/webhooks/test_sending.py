@@ -8,7 +8,14 @@ from email.utils import format_datetime
 import pytest
 
 from bookshelf_site.webhooks import sending
-from tests.webhooks.listening import answering, drips_headers, drips_the_body, hangs, hangs_up
+from tests.webhooks.listening import (
+    answering,
+    drips_headers,
+    drips_the_body,
+    hangs,
+    hangs_up,
+    thinks_before_it_answers,
+)
 
 HEADERS = {"webhook-id": "msg_1"}
 
@@ -60,6 +67,15 @@ def test_a_redirect_is_not_followed(listener, listen, status):
     assert (answer.is_success, answer.status) == (False, status)
     assert "a redirect is not followed" in answer.error
     assert elsewhere.received == []
+
+
+def test_to_answer_may_take_longer_than_to_connect(listener, monkeypatch):
+    monkeypatch.setattr(sending, "SECONDS_TO_CONNECT", 0.1)
+    listener.then(thinks_before_it_answers(0.3))
+
+    answer = post(listener.url)
+
+    assert (answer.is_success, answer.excerpt, answer.error) == (True, "thank you", "")
 
 
 @pytest.mark.usefixtures("impatient")
