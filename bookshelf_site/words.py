@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, ClassVar, Final, cast
@@ -26,6 +26,11 @@ KNOWN_FOR: Final = 60.0
 """Seconds for which a sample is kept in memory."""
 MOST_WORDS: Final = 30
 LONGEST: Final = 200
+"""So many characters of a word are kept, and asked for."""
+MOST_BYTES: Final = 1_600
+"""So much is kept of a text: with the longest title it fits an entry of PostgreSQL's indexes, which has 2,704 bytes."""
+EACH: Final = 4
+"""What a `tsvector` needs beside the bytes of a word."""
 
 _APOSTROPHES: Final = re.compile("['’ʼ`´]")
 _LETTERS: Final = str.maketrans(
@@ -34,8 +39,13 @@ _LETTERS: Final = str.maketrans(
 
 
 def written(text: str, *more: str) -> str:
-    """All words of a text, in all their forms, and some more that need no folding; with a space before each."""
-    found = dict.fromkeys(word for chunk in _chunks(text) for word in _forms(chunk))
+    """The words of a text, in all their forms, and some more that need no folding; with a space before each.
+
+    Of a very long text the first words are kept, of a very long word its beginning.
+    """
+    found = dict.fromkeys(word[:LONGEST] for chunk in _chunks(text) for word in _forms(chunk))
+    while _size(found) > MOST_BYTES:
+        found.popitem()
     return "".join(f" {word}" for word in found | dict.fromkeys(more))
 
 
@@ -43,6 +53,10 @@ def words_asked(text: str) -> list[str]:
     """What somebody typed into a search box, as words with which a word of the row has to begin."""
     words = [word for chunk in _chunks(text) for word in _asked(chunk)]
     return list(dict.fromkeys(word[:LONGEST] for word in words))[:MOST_WORDS]
+
+
+def _size(words: Collection[str]) -> int:
+    return len("".join(words).encode()) + EACH * len(words)
 
 
 def _chunks(text: str) -> list[str]:

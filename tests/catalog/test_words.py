@@ -1,3 +1,4 @@
+import random
 import time
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookshelf_site import words
-from bookshelf_site.words import forget_words, make_index, words_asked
+from bookshelf_site.words import EACH, LONGEST, MOST_BYTES, forget_words, make_index, words_asked
 from catalog import services
 from catalog.models import Book, BookDetails
 from catalog.words import words_of
@@ -59,6 +60,40 @@ def test_what_is_typed_is_folded_the_same_way(text, asked):
 
 def test_of_very_many_words_the_first_are_asked_for():
     assert len(words_asked(" ".join(str(number) for number in range(500)))) == 30
+
+
+def letters(begin, end, count):
+    """So many different ones of an alphabet, in no order: what can't be packed takes the most room."""
+    return random.Random(1813).sample([chr(code) for code in range(begin, end) if chr(code).isalnum()], count)
+
+
+HANGUL, VIETNAMESE, KILOMETRES, EMOJI = (0xAC00, 0xD7A4), (0x1EA0, 0x1EFA), (0x3315, 0x3318), (0x1F600, 0x1F650)
+RARE_HAN = (0x20000, 0x2A6DF)
+
+
+def room(words):
+    return sum(len(word.encode()) + EACH for word in words.split())
+
+
+@given(text=st.text(st.sampled_from("a값㌖ '-") | st.characters(min_codepoint=RARE_HAN[0]), min_size=200, max_size=350))
+def test_no_text_has_more_words_than_are_kept(text):
+    assert room(words_of(text, "", None)) <= MOST_BYTES
+
+
+def test_of_very_many_words_the_first_are_kept_and_the_isbn():
+    title = " ".join("".join(letters(*RARE_HAN, 20)[place:]) for place in range(20)) + " emma"
+    rest = "-".join(letters(*RARE_HAN, 75))
+
+    kept = words_of(title, rest, EMMA).split()
+
+    assert [len(word) for word in kept[:20]] == list(range(20, 0, -1))
+    assert kept[20] == "emma"
+    assert kept[-2:] == ["9780141439587", "0141439580"]
+    assert rest.replace("-", "") not in kept
+
+
+def test_of_a_very_long_word_the_beginning_is_kept():
+    assert words_of("값" * 200, "", None) == " " + ("\u1100\u1161\u11b9" * 200)[:LONGEST]
 
 
 def found(text):
@@ -224,6 +259,19 @@ def test_what_is_forgotten_is_in_no_sample_either():
 def test_a_book_is_found_by_all_of_its_title_and_no_text_is_too_strange(text):
     assert all(f" {word}" in words_of(text, "", None) for word in words_asked(text))
     Book.objects.search(text).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("alphabet", [HANGUL, VIETNAMESE, KILOMETRES, EMOJI, RARE_HAN])
+@pytest.mark.parametrize("between", [[""], [" "], ["-"], ["'", "-"]])
+def test_no_title_is_too_strange_to_be_kept(alphabet, between):
+    chance = random.Random(1813)
+    text = "".join(chr(chance.randrange(*alphabet)) + mark for mark in [*between] * 200)
+    title = text[:200].strip()
+
+    add(title, author=text[-150:].strip(), isbn=EMMA)
+
+    assert found("978-0-14-143958") == [title]
 
 
 @pytest.mark.django_db
