@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import BaseModel, Field
 
+from bookshelf_site import words
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.schemas import Line, Number, Parameters
 
@@ -94,7 +95,7 @@ def paged(request: HttpRequest, rows: QuerySet[M], ordering: Ordering, parameter
     if cursor:
         rows = rows.filter(_beyond(cursor, ordering.key, "lt" if descending else "gt"))
     sign = "-" if descending else ""
-    fetched = list(rows.order_by(f"{sign}{ordering.key}", f"{sign}pk")[: parameters.limit + 1])
+    fetched = list(words.first(rows.order_by(f"{sign}{ordering.key}", f"{sign}pk"), parameters.limit + 1))
     page = fetched[: parameters.limit]
     if backwards:
         page.reverse()

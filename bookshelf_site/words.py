@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from django.apps import AppConfig
 from django.db import connections, models, transaction
 from django.db.models import Func, Lookup, Q, QuerySet, Subquery
+
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 SAMPLE: Final = 600
 COMMON: Final = 5
@@ -26,6 +28,11 @@ KNOWN_FOR: Final = 60.0
 """Seconds for which a sample is kept in memory."""
 MOST_WORDS: Final = 30
 LONGEST: Final = 200
+"""So many characters of a word are kept, and asked for."""
+MOST_BYTES: Final = 1_600
+"""So much is kept of a text: with the longest title it fits an entry of PostgreSQL's indexes, which has 2,704 bytes."""
+EACH: Final = 4
+"""What a `tsvector` needs beside the bytes of a word."""
 
 _APOSTROPHES: Final = re.compile("['’ʼ`´]")
 _LETTERS: Final = str.maketrans(
@@ -34,8 +41,13 @@ _LETTERS: Final = str.maketrans(
 
 
 def written(text: str, *more: str) -> str:
-    """All words of a text, in all their forms, and some more that need no folding; with a space before each."""
-    found = dict.fromkeys(word for chunk in _chunks(text) for word in _forms(chunk))
+    """The words of a text, in all their forms, and some more that need no folding; with a space before each.
+
+    Of a very long text the first words are kept, of a very long word its beginning.
+    """
+    found = dict.fromkeys(word[:LONGEST] for chunk in _chunks(text) for word in _forms(chunk))
+    while _size(found) > MOST_BYTES:
+        found.popitem()
     return "".join(f" {word}" for word in found | dict.fromkeys(more))
 
 
@@ -43,6 +55,10 @@ def words_asked(text: str) -> list[str]:
     """What somebody typed into a search box, as words with which a word of the row has to begin."""
     words = [word for chunk in _chunks(text) for word in _asked(chunk)]
     return list(dict.fromkeys(word[:LONGEST] for word in words))[:MOST_WORDS]
+
+
+def _size(words: Collection[str]) -> int:
+    return len("".join(words).encode()) + EACH * len(words)
 
 
 def _chunks(text: str) -> list[str]:
@@ -145,6 +161,23 @@ class Among(Func):
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
         return self.as_sql(compiler, connection, template="%(expressions)s)", arg_joiner=" = ANY(ARRAY", **context)
+
+
+def first(rows: Rows, most: int) -> Rows:
+    """The first rows of a list; those of common words by their keys, if the words' index has the list's order.
+
+    Without that PostgreSQL fetches each row that it passes, wherever it lies; SQLite looks into the index first.
+    """
+    if connections[rows.db].vendor == "postgresql" and _are_read_in_order(rows):
+        return rows.filter(Among("pk", rows.values("pk")[:most]))
+    return rows[:most]
+
+
+def _are_read_in_order(rows: QuerySet[Any]) -> bool:
+    query: Any = rows.query
+    order = str(next(iter(query.order_by), "")).removeprefix("-")
+    read = [condition.lhs.target for condition in query.where.leaves() if isinstance(condition, Read)]
+    return any(column.model is rows.model and order in column.listed_by[:1] for column in read)
 
 
 def _tsquery(words: Iterable[str]) -> str:
@@ -259,17 +292,24 @@ def forget_words(model: type[models.Model], *, using: str) -> None:
 
 
 def _make_in_postgresql(cursor: Any, names: _Names) -> None:
-    cursor.execute("SELECT to_regclass(%s)", [names.index])
-    if cursor.fetchone()[0] is not None:
-        return
-    cursor.execute(
-        f"ALTER TABLE {names.table} ADD COLUMN IF NOT EXISTS words_vector tsvector "
-        "GENERATED ALWAYS AS (array_to_tsvector(string_to_array(btrim(words), ' '))) STORED"
-    )
-    # every search reads what was written and is not yet sorted in: it is to be little
-    cursor.execute(
-        f"CREATE INDEX {names.index} ON {names.table} USING gin (words_vector) WITH (gin_pending_list_limit = 256)"
-    )
+    if not _is_there(cursor, names.index):
+        cursor.execute(
+            f"ALTER TABLE {names.table} ADD COLUMN IF NOT EXISTS words_vector tsvector "
+            "GENERATED ALWAYS AS (array_to_tsvector(string_to_array(btrim(words), ' '))) STORED"
+        )
+        # every search reads what was written and is not yet sorted in: it is to be little
+        cursor.execute(
+            f"CREATE INDEX {names.index} ON {names.table} USING gin (words_vector) WITH (gin_pending_list_limit = 256)"
+        )
+    if names.listed_by and not _is_there(cursor, names.in_order):
+        order = ", ".join(names.listed_by)
+        cursor.execute(f"CREATE INDEX {names.in_order} ON {names.table} ({order}) INCLUDE (words_vector)")
+
+
+def _is_there(cursor: Any, index: str) -> bool:
+    """Whether there is such an index; to make it "if not exists" would lock the table at every migration."""
+    cursor.execute("SELECT to_regclass(%s)", [index])
+    return cursor.fetchone()[0] is not None
 
 
 def _make_in_sqlite(cursor: Any, names: _Names) -> None:

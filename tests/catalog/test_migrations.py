@@ -4,6 +4,10 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from catalog.models import Book, BookDetails
+from catalog.services import add_to_catalog
 
 pytestmark = pytest.mark.django_db
 
@@ -12,6 +16,13 @@ pytestmark = pytest.mark.django_db
 def migrate():
     migration = import_module("catalog.migrations.0004_who_may_import")
     return lambda: migration.let_import(apps, connection.schema_editor())
+
+
+@pytest.fixture
+def cut():
+    migration = import_module("catalog.migrations.0005_words_that_fit_an_index")
+    then = MigrationLoader(connection).project_state([("catalog", "0005_words_that_fit_an_index")]).apps
+    return lambda: migration.cut(then, connection.schema_editor())
 
 
 def holding(*codenames):
@@ -39,3 +50,14 @@ def test_a_new_shop_has_nobody_yet(migrate):
     migrate()
 
     assert not Permission.objects.filter(codename="import_books").exists()
+
+
+def test_of_words_that_are_there_so_much_is_kept_as_of_new_ones(cut):
+    long, short = (add_to_catalog(BookDetails(title=title), opening_stock=0) for title in ("㌘" * 100, "Emma"))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE catalog_book SET words = %s WHERE title <> 'Emma'", [" " + "クラム" * 100])
+
+    cut()
+
+    assert Book.objects.get(pk=long.pk).words == " " + ("クラム" * 100)[:200]
+    assert Book.objects.get(pk=short.pk).words == " emma"

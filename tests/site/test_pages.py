@@ -1,9 +1,13 @@
 import random
+from itertools import chain
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.core.signing import Signer
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from bookshelf_site import words
 from catalog.models import Book, BookDetails
 from catalog.services import add_to_catalog, edit
 
@@ -64,6 +68,31 @@ def test_a_page_reached_backwards_goes_on_forwards(api):
 
     assert (titles(first), first["previous"]) == (["a", "b"], None)
     assert titles(page(api, first["next"])) == ["c", "d"]
+
+
+@pytest.mark.parametrize("sort", ["title", "-title", "-author"])
+def test_what_has_a_common_word_is_paged_there_and_back(api, monkeypatch, sort):
+    monkeypatch.setattr(words, "COMMON", 0)
+    add("the b", "the a", "one", "the c", "the b", "the d", "the b", "a", "z")
+    first = f"/books?q=the&limit=2&sort={sort}"
+
+    forth = walk(api, first)
+    last = page(api, page(api, page(api, first)["next"])["next"])
+    back = walk(api, last["previous"], "previous")
+
+    assert [len(titles) for titles in forth] == [2, 2, 2]
+    assert list(chain.from_iterable(forth)) == titles(page(api, f"/books?q=the&sort={sort}"))
+    assert back == forth[1::-1]
+
+
+def test_a_page_of_what_has_a_common_word_is_one_query(api, monkeypatch):
+    monkeypatch.setattr(words, "COMMON", 0)
+    add("the b", "the a", "one")
+
+    with CaptureQueriesContext(connection) as queries:
+        page(api, "/books?q=the")
+
+    assert sum("ORDER BY" in query["sql"] and "LIMIT 51" in query["sql"] for query in queries) == 1
 
 
 @pytest.mark.parametrize("sort", ["title", "-title", "price", "-price", "created_at", "-created_at"])
