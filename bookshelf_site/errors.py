@@ -61,6 +61,9 @@ class InvalidValue(DomainError):
         self.field = field
         self.reason = reason
 
+    def __str__(self) -> str:
+        return super().__str__() if self.field else self.reason
+
     @property
     def errors(self) -> list[FieldError]:
         return [FieldError(field=self.field, code="invalid", detail=self.reason)]

@@ -52,6 +52,8 @@ if "WEB_CONCURRENCY" not in os.environ:
 worker_class = Worker
 threads = 8
 keepalive = 5
+# the most that gunicorn knows: a link to the next page repeats what was asked for, and says where it begins
+limit_request_line = 8190
 timeout = 60
 graceful_timeout = 20
 # A thread that has its answer from the database shall not wait 5 ms, which is Python's habit, for one that computes.

@@ -92,7 +92,7 @@ class StrictParser(Parser):
             raise UnreadableBody("The body is nested too deeply.") from error
         if body is None:
             # ninja would take it for no body at all
-            raise InvalidValue("", "must be an object")
+            raise InvalidValue("", "the body must be an object")
         return body
 
 

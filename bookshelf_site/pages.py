@@ -142,5 +142,5 @@ def _url(request: HttpRequest, signer: Signer, cursor: Cursor | None) -> str | N
     if cursor is None:
         return None
     query = request.GET.copy()
-    query["cursor"] = signer.sign_object(cursor)
+    query["cursor"] = signer.sign_object(cursor, compress=True)
     return f"{settings.PUBLIC_URL}{request.path}?{query.urlencode()}"

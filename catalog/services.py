@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from bookshelf_site.errors import DomainError, InvalidValue
+from bookshelf_site.errors import DomainError, InvalidValue, VersionMismatch
 from bookshelf_site.events import unit_of_work
 from bookshelf_site.money import Money
 from bookshelf_site.rows import Outcome, Outcomes
@@ -37,11 +37,15 @@ TRIES: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class BookRow:
-    """What the book of an ISBN is to be: of one that is there only what is named changes. Raises InvalidValue."""
+    """What the book of an ISBN is to be: of one that is there only what is named changes. Raises InvalidValue.
+
+    `expected_version` is the one that the caller has read, 0 if none was there.
+    """
 
     isbn: str
     changes: BookChanges
     opening_stock: int = 0
+    expected_version: int | None = None
 
     def __post_init__(self) -> None:
         checked_price(self.changes.get("price"))
@@ -136,9 +140,12 @@ def _put_books(rows: Mapping[int, BookRow]) -> Outcomes:
             if (first := firsts.setdefault(row.isbn, place)) != place:
                 raise InvalidValue("isbn", f"row {first} has the same ISBN")  # an outcome like others
             if book := books.get(row.isbn):
+                book.expect_version(row.expected_version)
                 book.revise(row.changes)
                 outcomes[place] = Outcome(status="updated" if book.raised_events else "unchanged", id=book.id)
                 updated += [book] if book.raised_events else []
+            elif row.expected_version:
+                raise VersionMismatch(expected=row.expected_version, current=0)  # an outcome like others
             else:
                 book = Book.added(row.details, price=row.changes.get("price"), opening_stock=row.opening_stock)
                 outcomes[place] = Outcome(status="added", id=book.id)

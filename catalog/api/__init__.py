@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from catalog import services
 from catalog.api.listing import listed
 from catalog.api.schemas import (
     GATSBY,
+    AsKnown,
     BookIn,
     BookOut,
     BookPage,
@@ -92,16 +94,22 @@ def put_books(request: HttpRequest, body: BookRows) -> list[Any]:
     operation_id="put_book",
     auth=needs("catalog.add_book", "catalog.change_book"),
     response={200: BookOut, 201: BookOut},
-    openapi_extra=documents(headers=("Location", "ETag")),
+    openapi_extra=documents("version_mismatch", headers=("Location", "ETag")),
 )
 def put_book(
     request: HttpRequest,
     book_id: Annotated[str, Path(description="the ISBN", pattern=f"^{LIKE_AN_ISBN}$", example=GATSBY["isbn"])],
     body: BookPut,
     response: HttpResponse,
+    known: Header[AsKnown],
 ) -> Status[BookOut]:
-    """Add the book of this ISBN, or change it if it is there; without copies, unless `opening_stock` says otherwise."""
-    outcome = services.put_books({0: body.row(isbn_of(book_id, "path/book_id"))})[0]
+    """Add the book of this ISBN, or change it if it is there; without copies, unless `opening_stock` says otherwise.
+
+    With `If-Match` it is changed only if it is still as you read it, with `If-None-Match: *` added only if it is new.
+    """
+    isbn = isbn_of(book_id, "path/book_id")
+    expected = 0 if known.if_none_match else _expected_version(lambda: _version_of(isbn), known.if_match)
+    outcome = services.put_books({0: body.row(isbn, expected_version=expected)})[0]
     if isinstance(outcome, DomainError):
         raise outcome
     pk = str(outcome.id)
@@ -152,7 +160,8 @@ def change_book(
     if_match: Annotated[str | None, Header(alias="If-Match")] = None,
 ) -> BookOut:
     """Change what the catalogue says of a book, and its price; with `If-Match` only if it is still as you read it."""
-    services.revise(book_id=book_id, changes=body.changes, expected_version=_expected_version(book_id, if_match))
+    expected = _expected_version(lambda: _read(book_id).version, if_match)
+    services.revise(book_id=book_id, changes=body.changes, expected_version=expected)
     return _answer(book_id, response)
 
 
@@ -198,10 +207,18 @@ def _etag(book: Book) -> str:
     return f'"b{book.version}-s{counters}"'
 
 
-def _expected_version(book_id: UUID, if_match: str | None) -> int | None:
-    """The version that the caller means; of several tags the one that holds now, if one does."""
-    if if_match is None or if_match.strip() == "*":
+def _version_of(isbn: str) -> int:
+    """The version of the book with this ISBN, 0 if there is none."""
+    return next((book.version for book in Book.objects.with_isbns([isbn])), 0)
+
+
+def _expected_version(read_current: Callable[[], int], if_match: str | None) -> int | None:
+    """The version that the caller means: of several tags the one that holds, if one does; `*` is whatever is there."""
+    if if_match is None:
         return None
+    current = read_current()
+    another = 0 if current else 1
+    if if_match.strip() == "*":
+        return current or another
     versions = [int(version) for version in re.findall(r'"b([0-9]{1,9})-s[0-9.]*"', if_match)]
-    current = _read(book_id).version
-    return current if current in versions else next(iter(versions), 0)
+    return current if current in versions else next(iter(versions), another)

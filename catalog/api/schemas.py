@@ -117,8 +117,17 @@ class BookPut(BookFields):
 
     opening_stock: Count = Field(0, ge=0, le=MAX_OPENING_STOCK, description="copies on the shelf, if the book is new")
 
-    def row(self, isbn: str) -> BookRow:
-        return BookRow(isbn=isbn, changes=self.changes, opening_stock=self.opening_stock)
+    def row(self, isbn: str, *, expected_version: int | None = None) -> BookRow:
+        return BookRow(
+            isbn=isbn, changes=self.changes, opening_stock=self.opening_stock, expected_version=expected_version
+        )
+
+
+class AsKnown(BaseModel):
+    """What the caller knows of a book: its tag, or that there is none (RFC 9110 §13.1)."""
+
+    if_match: str | None = Field(None, alias="If-Match")
+    if_none_match: Literal["*"] | None = Field(None, alias="If-None-Match")
 
 
 class BookRowIn(BookPut):

@@ -21,6 +21,9 @@ GATSBY = {
 }
 
 
+EMMA = "9780141439587"
+
+
 def add(title="Emma", *, isbn=None, author="", price="12.99", stock=10):
     details = BookDetails(title=title, author=author, isbn=isbn)
     money = None if price is None else Money(Decimal(price), "USD")
@@ -377,6 +380,32 @@ def test_a_change_is_refused_if_the_book_has_changed_meanwhile(api, if_match):
 
     assert (response.status_code, response.json()["code"]) == (412, "version_mismatch")
     assert Book.objects.get().title == "Emma"
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_there", "status"),
+    [
+        ({"If-Match": '"b1-s10.0"'}, True, 200),
+        ({"If-Match": "*"}, True, 200),
+        ({"If-Match": '"b7-s10.0"'}, True, 412),
+        ({"If-Match": '"nonsense"'}, True, 412),
+        ({"If-Match": '"b1-s10.0"'}, False, 412),
+        ({"If-Match": '"nonsense"'}, False, 412),
+        ({"If-Match": "*"}, False, 412),
+        ({"If-None-Match": "*"}, True, 412),
+        ({"If-None-Match": "*"}, False, 201),
+        ({"If-None-Match": '"b1-s10.0"'}, True, 422),
+    ],
+)
+def test_a_book_is_put_only_if_it_is_as_the_caller_knows_it(api, headers, is_there, status):
+    if is_there:
+        add("Emma", isbn=EMMA)
+
+    response = api.put(f"/books/{EMMA}", {"title": "Emma."}, "application/json", headers=headers)
+
+    assert response.status_code == status
+    titles = {200: ["Emma."], 201: ["Emma."]}.get(status, ["Emma"] if is_there else [])
+    assert [book.title for book in Book.objects.all()] == titles
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,13 @@ def test_a_page_has_fifty_rows_unless_asked(api):
 
     assert [len(results) for results in walk(api, "/books")] == [50, 1]
     assert [len(results) for results in walk(api, "/books?limit=200")] == [51]
+
+
+def test_a_link_to_the_next_page_fits_a_request_line_whatever_is_looked_for_and_found(api):
+    rare = "".join(chr(0x20000 + number) for number in range(200))
+    add(rare, rare)
+
+    link = page(api, f"/books?{urlencode({'limit': 1, 'sort': '-title', 'q': rare[:100]})}")["next"]
+
+    assert len(link) < 4_000
+    assert titles(page(api, link)) == [rare]

@@ -193,6 +193,7 @@ def test_a_body_that_may_be_left_out_is_an_object_if_it_is_sent(api):
     response = api.post("/orders/00000000-0000-7000-8000-000000000000/confirm", "null")
 
     assert refusal(response) == (422, "validation_failed")
+    assert response.json()["detail"] == "the body must be an object"
 
 
 def test_a_body_in_pieces_is_refused_rather_than_passed_over(api):

@@ -33,6 +33,15 @@ def test_the_server_writes_no_token_to_its_log(start, port, tmp_path):
     assert "J5k2w9xT4bq8Zr1cVnM0sDfGhQ3yLpE7uXaBoKiWc" not in (tmp_path / "log").read_text()
 
 
+def test_a_long_address_is_answered_by_the_shop(start, port):
+    start()
+
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+        client.request("GET", f"/api/v1/nowhere?q={'x' * 8_000}")
+        with client.getresponse() as answer:
+            assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
 def test_a_long_body_that_is_refused_unread_costs_the_next_request_nothing(start, port):
     start()
 
