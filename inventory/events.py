@@ -55,8 +55,8 @@ class WaitingFilled(DomainEvent, name="inventory.waiting_filled", version=1):
 class NotificationRecorded(DomainEvent, name="inventory.notification_recorded", version=1):
     """Somebody is to be told something; what is said stands in the notification, and nothing about a person here.
 
-    All that is to be told about one order is one stream, so that it can be told in its order. Nobody is owed a mail of
-    it if the order has no address, or if it is for the staff, who read digests.
+    All that is to be told about one order is one stream, so that it can be told in its order. No mail of its own is owed
+    of what is for the staff, who read digests, or for a customer who is known to have no address.
     """
 
     notification_id: UUID
