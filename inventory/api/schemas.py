@@ -30,6 +30,7 @@ class StockOut(BaseModel):
     available: int
     low_stock_threshold: int = Field(description="the book's own, or the shop's")
     is_low: bool
+    updated_at: datetime | None = Field(description="null: no copy ever came")
 
     @classmethod
     def of(cls, item: StockItem) -> Self:
@@ -42,6 +43,7 @@ class StockOut(BaseModel):
             available=item.available,
             low_stock_threshold=item.threshold,
             is_low=item.is_low,
+            updated_at=item.updated_at,
         )
 
 
