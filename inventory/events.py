@@ -52,6 +52,17 @@ class WaitingFilled(DomainEvent, name="inventory.waiting_filled", version=1):
     quantity: int
 
 
+class WaitingPartlyFilled(DomainEvent, name="inventory.waiting_partly_filled", version=1):
+    """A line of an order has `quantity` more of the copies that it waits for; it still waits for those `missing`."""
+
+    book_id: UUID
+    order_id: UUID
+    order_number: str
+    line_id: UUID
+    quantity: int
+    missing: int
+
+
 class NotificationRecorded(DomainEvent, name="inventory.notification_recorded", version=1):
     """Somebody is to be told something; what is said stands in the notification, and nothing about a person here.
 

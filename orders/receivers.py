@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.dispatch import receiver
 
-from inventory.events import CopiesReturned, NotificationRecorded, ResendRequested
+from inventory.events import (
+    CopiesReturned,
+    NotificationRecorded,
+    ResendRequested,
+    WaitingFilled,
+    WaitingPartlyFilled,
+)
 from orders import services
 from orders.events import StaffDigestComposed
 from orders.mail import digest, notifications
@@ -22,6 +29,14 @@ def note_return(sender: object, event: CopiesReturned, **kwargs: object) -> None
     services.note_return(
         order_id=event.order_id, line_id=event.line_id, quantity=event.quantity, is_damaged=event.is_damaged
     )
+
+
+# a uid each, or one transaction would lock the orders of the one and then those of the other, by no ascending key
+@receiver(WaitingFilled.signal, dispatch_uid="orders.note_filled_lines", batch=True)
+@receiver(WaitingPartlyFilled.signal, dispatch_uid="orders.note_partly_filled_lines", batch=True)
+def note_filled_lines(sender: object, events: Sequence[WaitingFilled | WaitingPartlyFilled], **kwargs: object) -> None:
+    """An order that shows other copies has changed; who gave them to it held the lock of the stock alone."""
+    services.note_filled_lines(order_ids={event.order_id for event in events})
 
 
 @receiver(

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from bookshelf_site.bulk import READ_ALONE, Rows
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.pages import Page, PageParameters
-from bookshelf_site.schemas import Count, Input, Line, Moment, growing, inline
+from bookshelf_site.schemas import Count, Input, Line, Moment, Text, growing, inline
+from catalog.isbn import InvalidIsbn, normalise_isbn
 from inventory.models import MAX_COPIES, REASON_LENGTH, Notification, StockItem, StockMovement
 from inventory.services import StockRow
 
@@ -30,6 +31,7 @@ class StockOut(BaseModel):
     available: int
     low_stock_threshold: int = Field(description="the book's own, or the shop's")
     is_low: bool
+    updated_at: datetime | None = Field(description="null: no copy ever came")
 
     @classmethod
     def of(cls, item: StockItem) -> Self:
@@ -42,6 +44,7 @@ class StockOut(BaseModel):
             available=item.available,
             low_stock_threshold=item.threshold,
             is_low=item.is_low,
+            updated_at=item.updated_at,
         )
 
 
@@ -153,7 +156,7 @@ class StockRowIn(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [A_COUNT]})
 
     book_id: UUID | None = None
-    isbn: str | None = Field(None, strict=True, pattern="^[0-9]{13}$", description="the 13 digits")
+    isbn: Text | None = Field(None, max_length=40, description="in any form")
     received: Count | None = Field(None, ge=1, le=MAX_COPIES)
     counted: Count | None = Field(
         None, ge=0, le=MAX_COPIES, description="all on the shelf, those that are promised too"
@@ -166,7 +169,7 @@ class StockRowIn(Input):
             raise InvalidValue("book_id", "name the book either by `book_id` or by `isbn`")
         if (self.received is None) == (self.counted is None):
             raise InvalidValue("received", "give either `received` or `counted`")
-        return StockRow(**self.model_dump() | {"reason": self.reason or ""})
+        return StockRow(**self.model_dump() | {"isbn": _isbn(self.isbn), "reason": self.reason or ""})
 
 
 class StockRows(Rows[Annotated[StockRowIn, READ_ALONE]]):
@@ -212,3 +215,11 @@ class NotificationPage(Page[NotificationOut]):
 class NotificationParameters(PageParameters):
     order_id: UUID | None = None
     kind: NotificationKind | None = None
+
+
+def _isbn(text: str | None) -> str | None:
+    """The 13 digits of what was sent. Raises InvalidValue."""
+    try:
+        return text if text is None else normalise_isbn(text)
+    except InvalidIsbn as error:
+        raise InvalidValue("isbn", str(error)) from error

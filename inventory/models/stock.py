@@ -14,7 +14,15 @@ from bookshelf_site.errors import InvalidValue, checked_line
 from bookshelf_site.events import current_actor
 from bookshelf_site.events.aggregate import Aggregate
 from bookshelf_site.events.models import Event
-from inventory.events import CopiesReceived, CopiesReturned, StockAdjusted, StockRanLow, ThresholdSet, WaitingFilled
+from inventory.events import (
+    CopiesReceived,
+    CopiesReturned,
+    StockAdjusted,
+    StockRanLow,
+    ThresholdSet,
+    WaitingFilled,
+    WaitingPartlyFilled,
+)
 from inventory.models.allocation import Allocation
 from inventory.models.ledger import StockMovement
 from inventory.models.queries import StockItemQuerySet
@@ -128,16 +136,20 @@ class StockItem(Aggregate):
         movement = self.allocate(line, quantity)
         if not line.missing:
             line.wait_no_longer()
-            self.raise_event(
-                WaitingFilled(
-                    book_id=self.pk,
-                    order_id=line.order_id,
-                    order_number=line.order_number,
-                    line_id=line.line_id,
-                    quantity=line.wanted,
-                )
-            )
+        self._tell_filled(line, quantity)
         return movement
+
+    def _tell_filled(self, line: Allocation, quantity: int) -> None:
+        of_line = {
+            "book_id": self.pk,
+            "order_id": line.order_id,
+            "order_number": line.order_number,
+            "line_id": line.line_id,
+        }
+        if line.missing:
+            self.raise_event(WaitingPartlyFilled(**of_line, quantity=quantity, missing=line.missing))
+        else:
+            self.raise_event(WaitingFilled(**of_line, quantity=line.wanted))
 
     def allocate(self, line: Allocation, quantity: int) -> StockMovement:
         line.allocated += quantity

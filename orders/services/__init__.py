@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orders.services.amending import add_note, amend_contact, correct_contact, rotate_link
 from orders.services.expiring import expire_orders
-from orders.services.lines import cancel_line, note_return, put_back_line, split_order
+from orders.services.lines import cancel_line, note_filled_lines, note_return, put_back_line, split_order
 from orders.services.moving import cancel_as_customer, cancel_order, confirm_order, ship_order
 from orders.services.placing import LineRequest, place_order, place_order_or_wait
 from orders.services.reading import (
@@ -40,6 +40,7 @@ __all__ = [
     "expire_orders",
     "movements_of",
     "not_waiting",
+    "note_filled_lines",
     "note_return",
     "opened_by",
     "place_order",

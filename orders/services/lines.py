@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from bookshelf_site.events import unit_of_work
@@ -58,6 +59,12 @@ def note_return(*, order_id: UUID, line_id: UUID, quantity: int, is_damaged: boo
     order.note_return(line, quantity, is_damaged=is_damaged)
     order.save(update_fields=["updated_at"])
     return order
+
+
+@unit_of_work
+def note_filled_lines(*, order_ids: Collection[UUID]) -> None:
+    """Copies came for lines of these orders: they count as changed, so that who follows the orders reads them again."""
+    Order.objects.bulk_update(Order.lock_all(order_ids), ["updated_at"])
 
 
 def _locked_with_line(order_id: UUID, line_id: UUID) -> tuple[Order, OrderLine, list[OrderLine]]:

@@ -34,6 +34,7 @@ from inventory.events import (
     StockRanLow,
     ThresholdSet,
     WaitingFilled,
+    WaitingPartlyFilled,
 )
 from orders.events import (
     ContactCorrected,
@@ -107,6 +108,9 @@ MEANING: dict[tuple[str, int], DomainEvent] = {
     ("inventory.threshold_set", 1): ThresholdSet(book_id=BOOK, threshold=5, reason="sells fast before Christmas"),
     ("inventory.waiting_filled", 1): WaitingFilled(
         book_id=BOOK, order_id=ORDER, order_number=NUMBER, line_id=LINE, quantity=2
+    ),
+    ("inventory.waiting_partly_filled", 1): WaitingPartlyFilled(
+        book_id=BOOK, order_id=ORDER, order_number=NUMBER, line_id=LINE, quantity=2, missing=1
     ),
     ("orders.copies_awaited", 1): CopiesAwaited(order_id=ORDER, number=NUMBER, customer_name=ALICE, quantity=2),
     ("orders.copies_put_back", 1): CopiesPutBack(

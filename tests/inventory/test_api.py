@@ -42,6 +42,7 @@ def refusal(response, status, code):
     return problem
 
 
+@time_machine.travel(datetime(2026, 1, 1, 12, tzinfo=UTC), tick=False)
 def test_the_stock_of_a_book_is_read(api):
     book = add("The Great Gatsby", isbn="9780743273565")
     order(book, 3)
@@ -55,6 +56,7 @@ def test_the_stock_of_a_book_is_read(api):
         "available": 7,
         "low_stock_threshold": 3,
         "is_low": False,
+        "updated_at": "2026-01-01T12:00:00Z",
     }
 
 
@@ -65,6 +67,7 @@ def test_a_book_that_never_had_a_copy_reads_as_zeros_and_writes_nothing(api):
     stock = api.get(f"/stock/{book.pk}").json()
 
     assert (stock["title"], stock["on_hand"], stock["allocated"], stock["available"]) == ("Emma", 0, 0, 0)
+    assert stock["updated_at"] is None
     assert api.get(f"/stock/{book.pk}/movements").json()["results"] == []
     assert not StockItem.objects.exists()
 
@@ -111,6 +114,22 @@ def test_the_availability_feed_lists_stock_as_it_moved_until_a_minute_ago(api):
         later = titles(api.get("/stock?updated_since=2026-01-01T12:00:00Z"))
 
     assert (early, later) == (["Persuasion"], ["Persuasion", "Emma"])
+
+
+def test_who_follows_availability_asks_again_from_the_last_change_that_they_saw(api):
+    with time_machine.travel(datetime(2026, 1, 1, 12, tzinfo=UTC), tick=False) as clock:
+        emma = add("Emma")
+        clock.shift(10)
+        add("Persuasion")
+        clock.shift(61)
+        seen = api.get("/stock?updated_since=2026-01-01T12:00:00Z").json()["results"]
+        services.receive_copies(book_id=emma.pk, quantity=1)
+        clock.shift(61)
+
+        news = titles(api.get(f"/stock?updated_since={seen[-1]['updated_at']}"))
+
+    assert [stock["updated_at"] for stock in seen] == ["2026-01-01T12:00:00Z", "2026-01-01T12:00:10Z"]
+    assert news == ["Persuasion", "Emma"]
 
 
 def test_a_page_costs_the_same_however_many_books_it_has(api, django_assert_num_queries):

@@ -42,6 +42,40 @@ def test_copies_of_many_books_are_received_and_counted(api):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("isbn", ["978-0-7432-7356-5", "0743273567", " 0-7432-7356-7", "ISBN 9780743273565"])
+def test_a_book_is_named_by_its_isbn_in_any_form(api, isbn):
+    gatsby = a_book("Gatsby", isbn=GATSBY)
+
+    response = sent(api, {"isbn": isbn, "received": 3})
+
+    assert told(response) == [("updated", None, True)]
+    assert stock(gatsby) == (3, 0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("isbn", "detail"),
+    [
+        ("9780743273566", "its check digit does not fit: one of the digits is wrong, or two are swapped"),
+        ("4006381333931", "an ISBN of 13 digits begins with 978 or 979"),
+        ("97807432735", "an ISBN has 10 or 13 digits, not 11"),
+        ("", "it is empty; an ISBN has 10 or 13 digits"),
+    ],
+)
+def test_a_wrong_isbn_is_the_fault_of_its_row_and_said_as_of_a_book(api, isbn, detail):
+    emma = a_book(copies=5)
+
+    response = sent(api, {"isbn": isbn, "received": 1}, received(emma, 1))
+
+    mistake = [{"pointer": "#/rows/0/isbn", "code": "invalid", "detail": detail}]
+    assert told(response) == [("refused", "validation_failed", False), ("updated", None, True)]
+    assert response.json()["results"][0]["problem"]["errors"] == mistake
+    of_book = api.post("/books/bulk", {"rows": [{"isbn": isbn, "title": "Emma"}]}).json()["results"][0]["problem"]
+    assert of_book["errors"] == mistake
+    assert stock(emma) == (6, 0)
+
+
+@pytest.mark.django_db
 def test_rows_of_one_book_follow_each_other(api):
     emma = a_book(copies=5)
 

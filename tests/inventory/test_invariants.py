@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -118,12 +118,14 @@ class Shop(RuleBasedStateMachine):
         self.books: list[Book] = list(Book.objects.order_by("title"))
         self.shelves = [ModelShelf() for _ in self.books]
         self.placed: list[tuple[Order, ModelOrder]] = []
+        self.read: dict[tuple[UUID, datetime], object] = {}
         self.months = 0
         django_settings.EVENTS_ENGINE = "inline"
 
     def teardown(self) -> None:
         try:
             self.whatever_was_owed_has_taken_effect_once()
+            self.who_follows_the_orders_has_them_as_they_are()
             assert list(differences()) == []
         finally:
             django_settings.EVENTS_ENGINE = "inline"
@@ -135,6 +137,18 @@ class Shop(RuleBasedStateMachine):
         assert self.owed() == []
         told = Event.objects.filter(name__in=TOLD).values_list("uid", flat=True)
         assert Counter(Notification.objects.values_list("event_uid", flat=True)) == Counter(told)
+
+    def who_follows_the_orders_has_them_as_they_are(self) -> None:
+        """What was read under the `updated_at` that an order has still is what it shows: else nobody reads it again."""
+        allocated = dict(Allocation.objects.values_list("line_id", "allocated"))
+        for order in Order.objects.with_lines():
+            shown = self.shown(order, allocated)
+            assert self.read.get((order.pk, order.updated_at), shown) == shown
+
+    @staticmethod
+    def shown(order: Order, allocated: dict[UUID, int]) -> object:
+        lines = [(line.pk, line.quantity, line.cancelled_at, allocated[line.pk]) for line in order.lines.all()]
+        return order.status, order.total_amount, sorted(lines)
 
     def owed(self) -> list[Delivery]:
         """What the process that commits runs itself, or a relay in its place."""
@@ -411,12 +425,14 @@ class Shop(RuleBasedStateMachine):
 
     def check_totals(self, allocations: list[Allocation]) -> None:
         wanted = {allocation.line_id: allocation.wanted for allocation in allocations}
+        allocated = {allocation.line_id: allocation.allocated for allocation in allocations}
         found = list(Order.objects.with_lines())
         assert {order.pk: order.status for order in found} == {order.pk: model.status for order, model in self.placed}
         for order in found:
             open_lines = [line for line in order.lines.all() if not line.cancelled_at]
             assert order.total_amount == sum(line.line_total_amount for line in open_lines)
             assert [wanted[line.pk] for line in open_lines] == [line.quantity for line in open_lines]
+            self.read.setdefault((order.pk, order.updated_at), self.shown(order, allocated))
 
     @invariant()
     def nothing_happened_twice(self) -> None:

@@ -6,7 +6,8 @@ from pytest_django import Settings
 
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events import acting, uuid7
-from inventory.events import CopiesReceived, StockAdjusted
+from bookshelf_site.events.testing import assert_raised, raised
+from inventory.events import CopiesReceived, StockAdjusted, WaitingFilled, WaitingPartlyFilled
 from inventory.models import MAX_COPIES, MAX_ON_HAND, Allocation, StockItem, StockMovement
 
 Kind = StockMovement.Kind
@@ -55,6 +56,31 @@ def test_allocated_copies_stay_on_the_shelf_and_can_not_be_had() -> None:
     assert (counters(item), line.allocated, line.missing) == ((10, 2, 8), 2, 1)
     assert changes(movement) == ("allocated", 0, 2, 10, 2)
     assert (movement.line_id, movement.order_id) == (line.line_id, line.order_id)
+
+
+def test_a_line_that_gets_a_part_of_what_it_waits_for_waits_on() -> None:
+    item = an_item()
+    line = an_allocation(item, wanted=5)
+    line.wait()
+
+    item.fill(line, 2)
+    item.fill(line, 1)
+
+    assert (line.allocated, line.waiting_since is not None) == (3, True)
+    assert [(event.quantity, event.missing) for event in raised(WaitingPartlyFilled, item)] == [(2, 3), (1, 2)]
+    assert not raised(WaitingFilled, item)
+
+
+def test_a_line_that_gets_the_rest_waits_no_longer() -> None:
+    item = an_item()
+    line = an_allocation(item, wanted=5, allocated=2)
+    line.wait()
+
+    item.fill(line, 3)
+
+    assert (line.allocated, line.waiting_since) == (5, None)
+    assert_raised(WaitingFilled, item, order_id=line.order_id, line_id=line.line_id, quantity=5)
+    assert not raised(WaitingPartlyFilled, item)
 
 
 def test_released_copies_can_be_had_again() -> None:

@@ -502,6 +502,24 @@ def test_what_has_changed_since_is_listed_as_it_changed_until_a_minute_ago(api, 
     assert [order["customer_name"] for order in later] == ["second", "first"]
 
 
+@pytest.mark.parametrize(("copies", "kept"), [(2, 2), (5, 3)])
+def test_an_order_is_listed_as_changed_when_copies_came_that_it_waited_for(api, copies, kept):
+    with time_machine.travel(datetime(2026, 1, 1, 12, tzinfo=UTC), tick=False) as clock:
+        sold_out = add("Emma", stock=0)
+        placed = api.post("/orders", asked(sold_out, 3, if_unavailable="wait")).json()
+        clock.shift(61)
+        seen = api.get("/orders?updated_since=2026-01-01T12:00:00Z").json()["results"]
+        clock.shift(1)
+        api.post(f"/stock/{sold_out.pk}/receipts", {"quantity": copies})
+        clock.shift(61)
+
+        [news] = api.get("/orders?updated_since=2026-01-01T12:01:02Z").json()["results"]
+
+    assert [(order["id"], order["lines"][0]["allocated"]) for order in seen] == [(placed["id"], 0)]
+    assert (news["id"], news["lines"][0]["allocated"]) == (placed["id"], kept)
+    assert (placed["updated_at"], news["updated_at"]) == ("2026-01-01T12:00:00Z", "2026-01-01T12:01:02Z")
+
+
 def test_a_page_costs_the_same_however_many_orders_it_has(api, gatsby, django_assert_num_queries):
     emma = add("Emma")
     for _ in range(4):
