@@ -66,8 +66,8 @@ class WaitingPartlyFilled(DomainEvent, name="inventory.waiting_partly_filled", v
 class NotificationRecorded(DomainEvent, name="inventory.notification_recorded", version=1):
     """Somebody is to be told something; what is said stands in the notification, and nothing about a person here.
 
-    All that is to be told about one order is one stream, so that it can be told in its order. No mail of its own is owed
-    of what is for the staff, who read digests, or for a customer who is known to have no address.
+    All that is to be told about one order is one stream, so that it can be told in its order. No mail is owed of what
+    is for the staff, who read digests, or for a customer who is known to have no address.
     """
 
     notification_id: UUID

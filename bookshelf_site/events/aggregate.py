@@ -15,7 +15,7 @@ from django.db.models.signals import post_save, pre_save
 from bookshelf_site.events import statements, unit_of_work
 from bookshelf_site.events.domain_event import DomainEvent
 from bookshelf_site.events.outbox import emit
-from bookshelf_site.events.statements import Compiled
+from bookshelf_site.events.statements import Compiled, Write
 
 
 class Aggregate(Model):
@@ -32,19 +32,25 @@ class Aggregate(Model):
         state.pop("_raised", None)
         return state
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """As Django's. A new row, or some fields of one, are written by a statement that is compiled once."""
+    def save(self, *args: Any, beside: Sequence[Model] = (), **kwargs: Any) -> None:
+        """As Django's. A new row, or some fields of one, are written by a statement that is compiled once.
+
+        With it are written what it has raised, and new rows of one other model that belong to it, `beside`.
+        """
         with unit_of_work:
-            names = kwargs.get("update_fields")
-            if args or kwargs.keys() - {"update_fields"} or _has_listeners(type(self)):
+            write = None if args else self._write(kwargs)
+            if write is None:
                 super().save(*args, **kwargs)
-            elif names and not self._state.adding:
-                statements.update([self], names)
-            elif names is None and self._state.adding:
-                statements.insert([self])
-            else:
-                super().save(*args, **kwargs)
-            emit(*self.take_raised())
+            emit(*self.take_raised(), beside=[*([write] if write else []), Write(beside)])
+
+    def _write(self, options: dict[str, Any]) -> Write | None:
+        """How this row is to be written, unless Django has to."""
+        names = options.get("update_fields")
+        if options.keys() - {"update_fields"} or self._meta.auto_field or _has_listeners(type(self)):
+            return None
+        if names and not self._state.adding:
+            return Write([self], tuple(names))
+        return Write([self]) if names is None and self._state.adding else None
 
     @classmethod
     def lock(cls, key: UUID | str) -> Self:

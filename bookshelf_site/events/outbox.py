@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from weakref import WeakSet
 
@@ -17,22 +17,25 @@ from bookshelf_site.events.domain_event import DomainEvent
 from bookshelf_site.events.engines import engine
 from bookshelf_site.events.models import Delivery, Event, Receiver
 from bookshelf_site.events.signals import announcing
+from bookshelf_site.events.statements import Write
 
 log = structlog.get_logger(__name__)
 
 
-def emit(*events: DomainEvent) -> None:
+def emit(*events: DomainEvent, beside: Sequence[Write] = ()) -> None:
     """Store the events and what is owed for them, two statements however many, and announce them after commit.
 
-    Raises RuntimeError outside a transaction: there a crash could part an event from its change.
+    Beside them the change is written that they tell of. Raises RuntimeError outside a transaction: there a crash could
+    part an event from its change.
     """
     if not events:
+        statements.insert([], beside)
         return
     if not connection.in_atomic_block:
         raise RuntimeError("emit() works inside a transaction only: the event and its change commit together")
     if not connection.run_on_commit:
         _line.expected.clear()
-    rows, asleep = statements.insert_asking([Event.of(event) for event in events], Receiver.who_sleeps())
+    rows, asleep = statements.insert_asking([Event.of(event) for event in events], Receiver.who_sleeps(), beside)
     news = News(rows, statements.insert(_owed(rows, (asleep or "").split(), timezone.now())))
     _line.expected.add(news)
     # a method and no partial: of a robust hook that raises Django logs the __qualname__

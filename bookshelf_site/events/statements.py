@@ -28,28 +28,82 @@ MOST_KEYS = 20
 """What is asked for more keys at once is compiled each time: each number of keys is a statement of its own."""
 
 
-def insert(rows: Sequence[M]) -> list[M]:
-    """Write new rows, as `bulk_create` does; they know then which keys the database gave them."""
+class Write(NamedTuple):
+    """Rows that are still to be written: new ones with keys of their own, or these fields of locked ones."""
+
+    rows: Sequence[Model]
+    names: tuple[str, ...] = ()
+
+    def send(self) -> None:
+        if self.names:
+            update(self.rows, self.names)
+        else:
+            insert(self.rows)
+
+    @property
+    def statement(self) -> str:
+        model, rows = type(self.rows[0]), len(self.rows)
+        return f"{_change(model, self.names, rows) if self.names else _insertion(model, rows)} RETURNING 1"
+
+    @property
+    def values(self) -> list[Any]:
+        return _changed_values(self.rows, self.names) if self.names else _new_values(self.rows)
+
+    def check(self, written: int) -> None:
+        if written != len(self.rows):
+            raise _gone(type(self.rows[0]))
+        _saved(self.rows)
+
+
+def insert(rows: Sequence[M], beside: Sequence[Write] = ()) -> list[M]:
+    """Write new rows, as `bulk_create` does; they know then which keys the database gave them.
+
+    What is written beside those to which the database gives keys costs PostgreSQL no statement more.
+    """
+    beside = _unsent(rows, beside)
     for some in _batches(rows):
         model = type(some[0])
         if model._meta.auto_field is None:
             execute(_insertion(model, len(some)), _new_values(some))
         else:
-            _insert_returning(some, _returning(model))
+            _insert_returning(some, _returning(model), beside)
+            beside = ()
     return _saved(rows)
 
 
-def insert_asking(rows: Sequence[M], question: str) -> tuple[list[M], Any]:
+def insert_asking(rows: Sequence[M], question: str, beside: Sequence[Write] = ()) -> tuple[list[M], Any]:
     """`insert`, for rows whose keys the database gives, and the answer of one SELECT to which it costs no statement."""
     answer = None
+    beside = _unsent(rows, beside)
     for some in _batches(rows):
-        [answer, *_] = _insert_returning(some, f"{_returning(type(some[0]))}, ({question})")[0]
+        [answer, *_] = _insert_returning(some, f"{_returning(type(some[0]))}, ({question})", beside)[0]
+        beside = ()
     return _saved(rows), answer
 
 
-def _insert_returning(rows: Sequence[M], returning: str) -> list[list[Any]]:
+def _unsent(rows: Sequence[Model], beside: Sequence[Write]) -> Sequence[Write]:
+    """What can go with these rows in one statement; what can't is sent."""
+    beside = [write for write in beside if write.rows]
+    if beside and rows and connection.vendor == "postgresql" and rows[0]._meta.auto_field is not None:
+        return beside
+    for write in beside:
+        write.send()
+    return ()
+
+
+def _insert_returning(rows: Sequence[M], returning: str, beside: Sequence[Write]) -> list[list[Any]]:
     """What it returns of each row behind its key."""
-    returned = _fetched(_insertion(type(rows[0]), len(rows)) + returning, _new_values(rows))
+    statement = _insertion(type(rows[0]), len(rows)) + returning
+    values = _new_values(rows)
+    if beside:
+        names = [f"beside{number}" for number in range(len(beside))]
+        written = [f"{name} AS ({write.statement})" for name, write in zip(names, beside, strict=True)]
+        counts = "".join(f", (SELECT COUNT(*) FROM {name})" for name in names)  # noqa: S608  # names of ours
+        statement = f"WITH {', '.join(written)} {statement}{counts}"
+        values = [value for write in beside for value in write.values] + values
+    returned = _fetched(statement, values)
+    for write, count in zip(beside, returned[0][-len(beside) :] if beside else (), strict=True):
+        write.check(count)
     for row, (key, *_) in zip(rows, returned, strict=True):
         row.pk = key
     return [more for _, *more in returned]
@@ -70,9 +124,8 @@ def update(rows: Sequence[Model], names: Iterable[str]) -> None:
     names = tuple(names)
     for some in _batches(rows):
         model = type(some[0])
-        values = _values(some, (*_named(model, names), model._meta.pk), is_new=False)
-        if execute(_change(model, names, len(some)), values) != len(some):
-            raise DatabaseError(f"a row of {model._meta.label} that was to be changed is gone")
+        if execute(_change(model, names, len(some)), _changed_values(some, names)) != len(some):
+            raise _gone(model)
 
 
 def among(keys: Sequence[int]) -> tuple[str, list[Any]]:
@@ -194,6 +247,15 @@ _AS_THEY_ARE: Final = {CharField: str, TextField: str, BooleanField: bool}
 
 def _new_values(rows: Sequence[Model]) -> list[Any]:
     return _values(rows, _written(type(rows[0])), is_new=True)
+
+
+def _changed_values(rows: Sequence[Model], names: tuple[str, ...]) -> list[Any]:
+    model = type(rows[0])
+    return _values(rows, (*_named(model, names), model._meta.pk), is_new=False)
+
+
+def _gone(model: type[Model]) -> DatabaseError:
+    return DatabaseError(f"a row of {model._meta.label} that was to be changed is gone")
 
 
 def _saved(rows: Sequence[M]) -> list[M]:

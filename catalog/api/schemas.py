@@ -191,7 +191,9 @@ class BookParameters(PageParameters):
         None, max_length=100, description="beginnings of words in title and author, or an ISBN in any form"
     )
     isbn: Text | None = Field(None, max_length=40, description="in any form")
-    in_stock: bool | None = Field(None, description="whether copies are free; with `status=active` those that can be ordered now")
+    in_stock: bool | None = Field(
+        None, description="whether copies are free; with `status=active` those that can be ordered now"
+    )
     status: BookStatus | None = None
     updated_since: Moment | None = Field(
         None, description="the books changed since then, as they were changed, up to 60 s before now; excludes `sort`"

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from bookshelf_site.events.statements import insert, update
+from bookshelf_site.events.outbox import emit
+from bookshelf_site.events.statements import Write, insert, update
 from inventory.models import Allocation, StockItem, StockMovement
 
 WAITED = ("allocated", "waiting_since", "waited_until")
@@ -35,15 +36,12 @@ def save_lines(lines: Sequence[Allocation], fields: Sequence[str]) -> None:
 
 
 def save_moved(items: Collection[StockItem], movements: Sequence[StockMovement]) -> None:
-    """Write the counters that moved and the ledger, two statements however many."""
+    """Write the counters that moved and the ledger, one statement or two however many."""
     moved = {movement.item_id for movement in movements}
     changed = [item for item in items if item.pk in moved]
     now = timezone.now()
     for item in changed:
         item.watch()
         item.updated_at = now
-    if len(changed) == 1:
-        changed[0].save(update_fields=COUNTERS)
-    else:
-        StockItem.objects.bulk_update(changed, COUNTERS)
-    insert(movements)
+    insert(movements, beside=[Write(changed, COUNTERS)])
+    emit(*(event for item in changed for event in item.take_raised()))

@@ -10,7 +10,6 @@ from django.db import IntegrityError, transaction
 
 from bookshelf_site.errors import InvalidValue
 from bookshelf_site.events import unit_of_work
-from bookshelf_site.events.statements import insert
 from bookshelf_site.money import Money
 from catalog.isbn import search_isbn
 from catalog.models import Book
@@ -59,8 +58,7 @@ def _placed(
     merged = _merged(requests, _books_by_line(requests))
     lines = [line for line, _ in merged]
     order = Order.placed(contact, lines, external_reference=external_reference)
-    _save_with_unique_reference(order)
-    insert(lines)
+    _save_with_unique_reference(order, lines)
     wanted = [
         WantedCopies(line_id=line.id, line=index, book_id=line.book_id, title=line.title, quantity=line.quantity)
         for line, index in merged
@@ -140,14 +138,14 @@ def _line(book: Book, quantity: int) -> OrderLine:
     return OrderLine.of(book_id=book.pk, title=book.title, isbn=book.isbn, quantity=quantity, unit_price=book.price)
 
 
-def _save_with_unique_reference(order: Order) -> None:
+def _save_with_unique_reference(order: Order, lines: Sequence[OrderLine]) -> None:
     """Save; the unique index decides, for a till may send its order twice at once."""
     if not order.external_reference:
-        order.save()
+        order.save(beside=lines)
         return
     try:
         with transaction.atomic():
-            order.save()
+            order.save(beside=lines)
     except IntegrityError as error:
         reference = order.external_reference
         twin = Order.objects.placed_as(placed_by=order.placed_by, reference=reference).first()
