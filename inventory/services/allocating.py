@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from bookshelf_site.events import unit_of_work
-from bookshelf_site.events.statements import Compiled, insert
+from bookshelf_site.events.statements import Compiled
 from inventory.errors import InsufficientStock, Shortage
 from inventory.models import Allocation, AllocationQuerySet, StockItem
 from inventory.services.saving import WAITED, fill_waiting, save_lines, save_moved
@@ -31,12 +31,11 @@ class WantedCopies:
 def allocate_copies(*, order_id: UUID, order_number: str, wanted: Sequence[WantedCopies]) -> None:
     """Promise copies to all lines of an order, or to none. Raises InsufficientStock, naming the lines."""
     allocations = [_allocation(order_id, order_number, line, allocated=line.quantity) for line in wanted]
-    # before the lock, for everybody who wants the book waits behind it; nobody sees them if one is refused
-    insert(allocations)
     items = StockItem.objects.locked_for([line.book_id for line in wanted])
     if shortages := _shortages(items, wanted):
         raise InsufficientStock(shortages)
-    save_moved(items.values(), [items[line.item_id].allocate_whole(line) for line in allocations])
+    movements = [items[line.item_id].allocate_whole(line) for line in allocations]
+    save_moved(items.values(), movements, beside=allocations)
 
 
 @unit_of_work
@@ -55,8 +54,7 @@ def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[Want
         if allocation.missing:
             allocation.wait()
         allocations.append(allocation)
-    insert(allocations)
-    save_moved(items.values(), movements)
+    save_moved(items.values(), movements, beside=allocations)
     return sum(allocation.missing for allocation in allocations)
 
 

@@ -35,13 +35,15 @@ def save_lines(lines: Sequence[Allocation], fields: Sequence[str]) -> None:
     update(lines, fields)
 
 
-def save_moved(items: Collection[StockItem], movements: Sequence[StockMovement]) -> None:
-    """Write the counters that moved and the ledger, one statement or two however many."""
+def save_moved(
+    items: Collection[StockItem], movements: Sequence[StockMovement], *, beside: Sequence[Allocation] = ()
+) -> None:
+    """Write the counters that moved and the ledger, one statement or two however many, and new lines beside them."""
     moved = {movement.item_id for movement in movements}
     changed = [item for item in items if item.pk in moved]
     now = timezone.now()
     for item in changed:
         item.watch()
         item.updated_at = now
-    insert(movements, beside=[Write(changed, COUNTERS)])
+    insert(movements, beside=[Write(beside), Write(changed, COUNTERS)])
     emit(*(event for item in changed for event in item.take_raised()))
