@@ -7,7 +7,7 @@ from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 
 from bookshelf_site.events import unit_of_work, uuid7
-from bookshelf_site.events.statements import MOST_KEYS, MOST_PLACES, Compiled, insert, insert_missing, update
+from bookshelf_site.events.statements import MOST_KEYS, MOST_PLACES, Compiled, Write, insert, insert_missing, update
 from catalog.models import Book
 from inventory.models import Allocation, Notification, StockItem, StockMovement
 from orders.models import Order
@@ -53,6 +53,43 @@ def test_rows_are_read_as_they_were_written(count):
     assert [vars(row) | {"_state": None} for row in found] == [
         vars(row) | {"_state": None} for row in sorted(told, key=lambda row: row.pk)
     ]
+
+
+@pytest.mark.parametrize("count", [1, MOST_PLACES + 1])
+def test_what_is_written_beside_new_rows_costs_postgresql_no_statement_more(count):
+    book = a_book(copies=1)
+    item = StockItem.objects.get(pk=book.pk)
+    item.low_stock_threshold = 7
+    told = [a_notification() for _ in range(count)]
+    movements = [a_movement(book, copies + 2) for copies in range(count)]
+
+    with CaptureQueriesContext(connection) as queries:
+        insert(movements, beside=[Write(told), Write([item], ("low_stock_threshold",)), Write([])])
+
+    assert len(queries) == (1 if connection.vendor == "postgresql" else 3)
+    assert StockItem.objects.get(pk=book.pk).low_stock_threshold == 7
+    assert Notification.objects.filter(pk__in=[one.pk for one in told]).count() == count
+    found = StockMovement.objects.filter(kind="received").order_by("id")
+    assert [(row.pk, row.on_hand) for row in found] == [(row.pk, row.on_hand) for row in movements]
+    assert not any(row._state.adding for row in [*told, *movements])
+
+
+def test_what_is_written_beside_nothing_is_written():
+    book = a_book(copies=1)
+    told = a_notification()
+
+    assert insert([], beside=[Write([told])]) == []
+    insert([a_notification()], beside=[Write([StockItem.objects.get(pk=book.pk)], ("updated_at",))])
+
+    assert Notification.objects.filter(pk=told.pk).exists()
+
+
+def test_beside_new_rows_too_a_row_that_is_gone_is_missed():
+    book = a_book(copies=1)
+    gone = StockItem(pk=uuid7(), on_hand=0, allocated=0)
+
+    with pytest.raises(DatabaseError, match=r"inventory\.StockItem that was to be changed is gone"), unit_of_work:
+        insert([a_movement(book, 2)], beside=[Write([gone], ("on_hand",))])
 
 
 def test_what_a_unique_key_keeps_out_is_not_among_the_written():

@@ -151,9 +151,9 @@ def test_the_words_are_written_with_the_row():
     with CaptureQueriesContext(connection) as queries:
         order = of("Zoë", "zoe@example.com")
 
-    written = [query["sql"] for query in queries if WRITES_AN_ORDER.match(query["sql"])]
+    written = [verb for query in queries for verb in WRITES_AN_ORDER.findall(query["sql"])]
     assert order.words == Order.objects.get(pk=order.pk).words == " zoe example com zoeexamplecom"
-    assert [sql.split(" (")[0] for sql in written] == ['INSERT INTO "orders_order"']
+    assert written == ["INSERT INTO"]
 
 
 def test_an_order_that_is_confirmed_keeps_its_words(found_by):
