@@ -122,16 +122,23 @@ class LanguageMiddleware(LocaleMiddleware):
     """Speaks to customers as their browser asks, to staff and programs in English: nothing is half translated."""
 
     def process_request(self, request: HttpRequest) -> None:
-        if not request.path_info.startswith(("/admin/", "/api/", "/docs/")):
+        if _is_for_customers(request):
             super().process_request(request)
             return
         translation.activate(settings.LANGUAGE_CODE)
         request.LANGUAGE_CODE = settings.LANGUAGE_CODE
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        response = super().process_response(request, response)
+        if _is_for_customers(request):
+            response = super().process_response(request, response)
+        else:
+            response.headers.setdefault("Content-Language", settings.LANGUAGE_CODE)
         translation.deactivate()  # what the thread does next is another's
         return response
+
+
+def _is_for_customers(request: HttpRequest) -> bool:
+    return not request.path_info.startswith(("/admin/", "/api/", "/docs/"))
 
 
 class ActorMiddleware:
