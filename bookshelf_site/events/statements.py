@@ -94,19 +94,22 @@ def _unsent(rows: Sequence[Model], beside: Sequence[Write]) -> Sequence[Write]:
 def _insert_returning(rows: Sequence[M], returning: str, beside: Sequence[Write]) -> list[list[Any]]:
     """What it returns of each row behind its key."""
     statement = _insertion(type(rows[0]), len(rows)) + returning
-    values = _new_values(rows)
-    if beside:
-        names = [f"beside{number}" for number in range(len(beside))]
-        written = [f"{name} AS ({write.statement})" for name, write in zip(names, beside, strict=True)]
-        counts = "".join(f", (SELECT COUNT(*) FROM {name})" for name in names)  # noqa: S608  # names of ours
-        statement = f"WITH {', '.join(written)} {statement}{counts}"
-        values = [value for write in beside for value in write.values] + values
-    returned = _fetched(statement, values)
-    for write, count in zip(beside, returned[0][-len(beside) :] if beside else (), strict=True):
+    values = [value for write in beside for value in write.values] + _new_values(rows)
+    returned = _fetched(_together(beside, statement) if beside else statement, values)
+    counts = returned[0][len(returned[0]) - len(beside) :]
+    for write, count in zip(beside, counts, strict=True):
         write.check(count)
     for row, (key, *_) in zip(rows, returned, strict=True):
         row.pk = key
     return [more for _, *more in returned]
+
+
+def _together(beside: Sequence[Write], statement: str) -> str:
+    """All of them in one, which returns last how many rows were written beside."""
+    names = [f"beside{number}" for number in range(len(beside))]
+    written = [f"{name} AS ({write.statement})" for name, write in zip(names, beside, strict=True)]
+    counts = [f"(SELECT COUNT(*) FROM {name})" for name in names]  # noqa: S608  # names of ours
+    return f"WITH {', '.join(written)} {', '.join([statement, *counts])}"
 
 
 def insert_missing(rows: Sequence[M]) -> list[M]:

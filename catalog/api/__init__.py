@@ -17,7 +17,7 @@ from ninja.responses import Status
 from bookshelf_site.access.auth import needs
 from bookshelf_site.access.idempotency import answered_by
 from bookshelf_site.bulk import ResultsOut, as_it_was
-from bookshelf_site.errors import DomainError
+from bookshelf_site.errors import DomainError, InvalidValue
 from bookshelf_site.events.statements import Compiled
 from bookshelf_site.json_api import documents
 from bookshelf_site.schemas import Nothing
@@ -108,6 +108,8 @@ def put_book(
     With `If-Match` it is changed only if it is still as you read it, with `If-None-Match: *` added only if it is new.
     """
     isbn = isbn_of(book_id, "path/book_id")
+    if known.if_none_match not in {None, "*"}:
+        raise InvalidValue("header/If-None-Match", "only `*` is understood here: the book is to be new")
     expected = 0 if known.if_none_match else _expected_version(lambda: _version_of(isbn), known.if_match)
     outcome = services.put_books({0: body.row(isbn, expected_version=expected)})[0]
     if isinstance(outcome, DomainError):

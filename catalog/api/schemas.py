@@ -127,7 +127,7 @@ class AsKnown(BaseModel):
     """What the caller knows of a book: its tag, or that there is none (RFC 9110 §13.1)."""
 
     if_match: str | None = Field(None, alias="If-Match")
-    if_none_match: Literal["*"] | None = Field(None, alias="If-None-Match")
+    if_none_match: str | None = Field(None, alias="If-None-Match", description="`*`: the book is to be new")
 
 
 class BookRowIn(BookPut):
