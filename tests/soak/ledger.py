@@ -83,11 +83,12 @@ def _orders_and_events() -> Iterator[str]:
 
 
 def _owed() -> Iterator[tuple[str, str]]:
-    """Each event with each of its receivers; what has slept all the time is owed nothing."""
+    """Each event with each of its receivers, but what says that it is nothing for one, or has slept all the time."""
     asleep = set(Receiver.objects.filter(asleep=True).values_list("uid", flat=True))
-    for uid, name in Event.objects.values_list("uid", "name"):
-        for receiver in EVENTS[name].signal.durable.keys() - asleep:
-            yield receiver, str(uid)
+    for uid, name, data in Event.objects.values_list("uid", "name", "data"):
+        for receiver, durable in EVENTS[name].signal.durable.items():
+            if receiver not in asleep and data.get(durable.only_if) is not False:
+                yield receiver, str(uid)
 
 
 def _events_and_deliveries() -> Iterator[str]:
