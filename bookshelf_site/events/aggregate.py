@@ -41,7 +41,7 @@ class Aggregate(Model):
             write = None if args else self._write(kwargs)
             if write is None:
                 super().save(*args, **kwargs)
-            emit(*self.take_raised(), beside=[*([write] if write else []), Write(beside)])
+            emit(*self.take_raised(), beside=[write or Write(()), Write(beside)])
 
     def _write(self, options: dict[str, Any]) -> Write | None:
         """How this row is to be written, unless Django has to."""
