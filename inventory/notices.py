@@ -10,9 +10,10 @@ from uuid import UUID, uuid5
 from django.utils import timezone
 
 from bookshelf_site.events import unit_of_work
+from bookshelf_site.events.compiled import Compiled
 from bookshelf_site.events.models import Delivery
 from bookshelf_site.events.outbox import emit
-from bookshelf_site.events.statements import Compiled, update
+from bookshelf_site.events.statements import update
 from inventory.errors import NotYetTried
 from inventory.models import Notification
 from inventory.services import record_notification, record_notifications

@@ -56,6 +56,13 @@ class AlreadyCreated(DomainError):
         return {"existing_id": self.existing_id}
 
 
+class Made(NamedTuple):
+    """What an operation has made, by its id, and as it has it in hand: the first answer needn't read it again."""
+
+    id: object
+    in_hand: Any
+
+
 class Answering(NamedTuple):
     """How the answer of an operation is read, by what it has made; and what a repeated request is told."""
 
@@ -66,7 +73,8 @@ class Answering(NamedTuple):
 def answered_by(read: Callable[[Any, HttpResponse], Any]) -> Callable[[Operation], Operation]:
     """The operation returns what it has made: an id, or other JSON. `read` makes the answer of it, after the commit.
 
-    So the answer tells what receivers have moved, and a repeated request is answered by `read` alone.
+    So the answer tells what receivers have moved, and a repeated request is answered by `read` alone. Where they move
+    nothing that it tells, the operation may return `Made`: the first time `read` is called with that.
     """
     return _answering(Answering(read, read))
 
@@ -98,9 +106,10 @@ def once(request: HttpRequest, key: ApiKey, act: Callable[[], Any]) -> tuple[Any
     claim = _claim(request, key, given)
     with _claimed(claim) as kept:
         if kept.pk == claim.pk:
-            kept.made = act()
+            made = act()
+            kept.made = made.id if isinstance(made, Made) else made
             kept.save(update_fields=["made"])
-            return kept.made, True
+            return made, True
     if kept.body_hash != claim.body_hash:
         raise IdempotencyKeyReused
     return kept.made, False

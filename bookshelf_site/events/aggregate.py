@@ -13,9 +13,10 @@ from django.db.models import Model
 from django.db.models.signals import post_save, pre_save
 
 from bookshelf_site.events import statements, unit_of_work
+from bookshelf_site.events.compiled import Compiled
 from bookshelf_site.events.domain_event import DomainEvent
 from bookshelf_site.events.outbox import emit
-from bookshelf_site.events.statements import Compiled, Write
+from bookshelf_site.events.statements import Write
 
 
 class Aggregate(Model):

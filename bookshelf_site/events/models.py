@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar, Self
 
 from django.apps import apps
@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from bookshelf_site.events import statements
+from bookshelf_site.events import planned
 from bookshelf_site.events.context import current_actor, current_context
 from bookshelf_site.events.domain_event import EVENTS, DomainEvent, decode
 from bookshelf_site.events.failures import UnknownReceiver
@@ -206,13 +206,13 @@ class Delivery(models.Model):
     @staticmethod
     def acknowledge(keys: Sequence[int], *, attempts: int) -> int:
         """Settle those that are still held at this attempt; how many. In SQL: nothing else is run so often."""
-        among, values = statements.among(keys)
+        among, values = planned.among(keys)
         statement = (
             "UPDATE events_delivery SET status = 'done', done_at = %s, last_error = '' "  # noqa: S608  # a condition of ours
             f"WHERE status = 'pending' AND attempts = %s AND id {among}"
         )
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        return statements.execute(statement, [now, attempts, *values])
+        return planned.execute(statement, [now, attempts, *values])
 
     @property
     def durable(self) -> DurableReceiver:
@@ -280,6 +280,7 @@ class Receiver(models.Model):
         return self.uid
 
     @staticmethod
+    @cache
     def who_sleeps() -> str:
         """In SQL, for the statement that writes events: the table's lock, which it holds, keeps the answer true.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from weakref import WeakSet
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from bookshelf_site.events import statements
@@ -31,15 +31,16 @@ def emit(*events: DomainEvent, beside: Sequence[Write] = ()) -> None:
     if not events:
         statements.insert([], beside)
         return
-    if not connection.in_atomic_block:
+    here = transaction.get_connection()
+    if not here.in_atomic_block:
         raise RuntimeError("emit() works inside a transaction only: the event and its change commit together")
-    if not connection.run_on_commit:
+    if not here.run_on_commit:
         _line.expected.clear()
     rows, asleep = statements.insert_asking([Event.of(event) for event in events], Receiver.who_sleeps(), beside)
     news = News(rows, statements.insert(_owed(rows, (asleep or "").split(), timezone.now())))
     _line.expected.add(news)
     # a method and no partial: of a robust hook that raises Django logs the __qualname__
-    transaction.on_commit(news.announce, robust=True)
+    here.on_commit(news.announce, robust=True)
 
 
 def _owed(rows: Iterable[Event], asleep: Collection[str], now: datetime) -> list[Delivery]:

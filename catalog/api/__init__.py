@@ -18,7 +18,7 @@ from bookshelf_site.access.auth import needs
 from bookshelf_site.access.idempotency import answered_by
 from bookshelf_site.bulk import ResultsOut, as_it_was
 from bookshelf_site.errors import DomainError, InvalidValue
-from bookshelf_site.events.statements import Compiled
+from bookshelf_site.events.compiled import Compiled
 from bookshelf_site.json_api import documents
 from bookshelf_site.schemas import Nothing
 from catalog import services

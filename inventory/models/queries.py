@@ -12,7 +12,8 @@ from django.db.models import Count, F, Min, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from bookshelf_site.events.aggregate import AggregateQuerySet
-from bookshelf_site.events.statements import Compiled, insert_missing
+from bookshelf_site.events.compiled import Compiled
+from bookshelf_site.events.statements import insert_missing
 from inventory.models.allocation import Allocation, AllocationQuerySet
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from bookshelf_site.events import unit_of_work
-from bookshelf_site.events.statements import Compiled
+from bookshelf_site.events.compiled import Compiled
 from inventory.errors import InsufficientStock, Shortage
 from inventory.models import Allocation, AllocationQuerySet, StockItem
 from inventory.services.saving import WAITED, fill_waiting, save_lines, save_moved
@@ -39,10 +39,10 @@ def allocate_copies(*, order_id: UUID, order_number: str, wanted: Sequence[Wante
 
 
 @unit_of_work
-def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[WantedCopies]) -> int:
+def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[WantedCopies]) -> dict[UUID, int]:
     """Promise what is there; the rest of each line waits for copies, in the order in which lines began to wait.
 
-    How many copies the lines wait for in all.
+    How many copies each line waits for, of those that do.
     """
     items = StockItem.objects.locked_for([line.book_id for line in wanted])
     allocations, movements = [], []
@@ -55,7 +55,7 @@ def allocate_or_wait(*, order_id: UUID, order_number: str, wanted: Sequence[Want
             allocation.wait()
         allocations.append(allocation)
     save_moved(items.values(), movements, beside=allocations)
-    return sum(allocation.missing for allocation in allocations)
+    return {allocation.line_id: allocation.missing for allocation in allocations if allocation.missing}
 
 
 @unit_of_work

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, QuerySet, Sum
 
-from bookshelf_site.events.statements import Compiled
+from bookshelf_site.events.compiled import Compiled
 from inventory.models import Allocation, StockItem, StockMovement
 
 

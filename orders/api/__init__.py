@@ -11,7 +11,7 @@ from django.urls import reverse
 from ninja import Query, Router
 
 from bookshelf_site.access.auth import needs
-from bookshelf_site.access.idempotency import answered_by
+from bookshelf_site.access.idempotency import Made, answered_by
 from bookshelf_site.json_api import documents
 from bookshelf_site.pages import AS_CHANGED, Ordering, PageParameters, paged, settled_since
 from bookshelf_site.schemas import Nothing
@@ -30,6 +30,7 @@ from orders.api.schemas import (
     TimelinePage,
 )
 from orders.models import Order
+from orders.services import ReadOrder
 
 LATEST_FIRST: Final = Ordering(key="placed_at", descending=True)
 OLDEST_FIRST: Final = Ordering(key="id")
@@ -37,9 +38,9 @@ OLDEST_FIRST: Final = Ordering(key="id")
 router = Router()
 
 
-def _placed(order_id: UUID | str, response: HttpResponse) -> PlacedOrderOut:
-    response["Location"] = settings.PUBLIC_URL + reverse("api:get_order", args=[order_id])
-    read = services.read_order(order_id=UUID(str(order_id)))
+def _placed(made: Made | str, response: HttpResponse) -> PlacedOrderOut:
+    read: ReadOrder = made.in_hand if isinstance(made, Made) else services.read_order(order_id=UUID(made))
+    response["Location"] = settings.PUBLIC_URL + reverse("api:get_order", args=[read.order.pk])
     return PlacedOrderOut.of(read, status_url=read.order.status_url)
 
 
@@ -55,11 +56,15 @@ def _changed(order_id: UUID | str, response: HttpResponse) -> OrderOut:
     openapi_extra=documents("insufficient_stock", "not_for_sale", "price_changed", "duplicate", headers=("Location",)),
 )
 @answered_by(_placed)
-def place_order(request: HttpRequest, body: OrderIn) -> UUID:
+def place_order(request: HttpRequest, body: OrderIn) -> Made:
     """Place an order: all its copies are kept for it, or none are, and it is refused."""
-    place = services.place_order if body.if_unavailable == "reject" else services.place_order_or_wait
-    lines = [line.request for line in body.lines]
-    return place(body.contact, lines, external_reference=body.external_reference or "").pk
+    placed = services.place_and_read(
+        body.contact,
+        [line.request for line in body.lines],
+        external_reference=body.external_reference or "",
+        may_wait=body.if_unavailable == "wait",
+    )
+    return Made(placed.order.pk, placed)
 
 
 @router.get("", operation_id="list_orders", auth=needs("orders.view_order"), response=OrderPage)

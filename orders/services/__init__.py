@@ -6,7 +6,7 @@ from orders.services.amending import add_note, amend_contact, correct_contact, r
 from orders.services.expiring import expire_orders
 from orders.services.lines import cancel_line, note_filled_lines, note_return, put_back_line, split_order
 from orders.services.moving import cancel_as_customer, cancel_order, confirm_order, ship_order
-from orders.services.placing import LineRequest, place_order, place_order_or_wait
+from orders.services.placing import LineRequest, place_and_read, place_order, place_order_or_wait
 from orders.services.reading import (
     PromisedLine,
     ReadOrder,
@@ -43,6 +43,7 @@ __all__ = [
     "note_filled_lines",
     "note_return",
     "opened_by",
+    "place_and_read",
     "place_order",
     "place_order_or_wait",
     "promised_by_order",

@@ -17,6 +17,7 @@ from inventory import services as inventory
 from inventory.services import WantedCopies
 from orders.errors import DuplicateReference, NotForSale, PriceChanged, StalePrice, UnsaleableLine
 from orders.models import MAX_LINES, MAX_QUANTITY, Contact, Order, OrderLine
+from orders.services.reading import ReadOrder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,41 +30,46 @@ class LineRequest:
     expected_unit_price: Money | None = None
 
 
-@unit_of_work
 def place_order(contact: Contact, lines: Sequence[LineRequest], *, external_reference: str = "") -> Order:
     """Place an order and promise it all its copies, or refuse it.
 
     Raises InvalidValue, NotForSale, PriceChanged, InsufficientStock (each naming the lines) and DuplicateReference.
     """
-    order, wanted = _placed(contact, lines, external_reference)
-    inventory.allocate_copies(order_id=order.id, order_number=order.number, wanted=wanted)
-    return order
+    return place_and_read(contact, lines, external_reference=external_reference).order
+
+
+def place_order_or_wait(contact: Contact, lines: Sequence[LineRequest], *, external_reference: str = "") -> Order:
+    """Place an order whatever is there: what is missing waits for copies, and the order stays PENDING."""
+    return place_and_read(contact, lines, external_reference=external_reference, may_wait=True).order
 
 
 @unit_of_work
-def place_order_or_wait(contact: Contact, lines: Sequence[LineRequest], *, external_reference: str = "") -> Order:
-    """Place an order whatever is there: what is missing waits for copies, and the order stays PENDING."""
-    order, wanted = _placed(contact, lines, external_reference)
-    missing = inventory.allocate_or_wait(order_id=order.id, order_number=order.number, wanted=wanted)
-    if missing:
-        order.await_copies(missing)
-        order.save(update_fields=["updated_at"])
-    return order
-
-
-def _placed(
-    contact: Contact, requests: Sequence[LineRequest], external_reference: str
-) -> tuple[Order, list[WantedCopies]]:
-    """The order and its lines, saved; and what they want from the shelf."""
+def place_and_read(
+    contact: Contact, requests: Sequence[LineRequest], *, external_reference: str = "", may_wait: bool = False
+) -> ReadOrder:
+    """`place_order`, or `place_order_or_wait`: the order as it is shown, of which nothing has to be read."""
     merged = _merged(requests, _books_by_line(requests))
     lines = [line for line, _ in merged]
     order = Order.placed(contact, lines, external_reference=external_reference)
     _save_with_unique_reference(order, lines)
-    wanted = [
-        WantedCopies(line_id=line.id, line=index, book_id=line.book_id, title=line.title, quantity=line.quantity)
-        for line, index in merged
-    ]
-    return order, wanted
+    missing = _allocate(order, [_wanted(line, index) for line, index in merged], may_wait=may_wait)
+    if missing:
+        order.await_copies(sum(missing.values()))
+        order.save(update_fields=["updated_at"])
+    allocated = {line.id: line.quantity - missing.get(line.id, 0) for line in lines}
+    return ReadOrder(order=order, lines=lines, allocated=allocated, split_into=[])
+
+
+def _allocate(order: Order, wanted: Sequence[WantedCopies], *, may_wait: bool) -> Mapping[UUID, int]:
+    """How many copies of each line are not there, of those that wait."""
+    if may_wait:
+        return inventory.allocate_or_wait(order_id=order.id, order_number=order.number, wanted=wanted)
+    inventory.allocate_copies(order_id=order.id, order_number=order.number, wanted=wanted)
+    return {}
+
+
+def _wanted(line: OrderLine, index: int) -> WantedCopies:
+    return WantedCopies(line_id=line.id, line=index, book_id=line.book_id, title=line.title, quantity=line.quantity)
 
 
 def _books_by_line(requests: Sequence[LineRequest]) -> list[Book]:

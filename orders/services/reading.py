@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Subquery
 
-from bookshelf_site.events.statements import Compiled
+from bookshelf_site.events.compiled import Compiled
 from inventory import services as inventory
 from inventory.services import MovedCopies
 from inventory.services import Shelf as Shelf  # doors may name it

@@ -7,7 +7,8 @@ from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 
 from bookshelf_site.events import unit_of_work, uuid7
-from bookshelf_site.events.statements import MOST_KEYS, MOST_PLACES, Compiled, Write, insert, insert_missing, update
+from bookshelf_site.events.compiled import MOST_KEYS, Compiled
+from bookshelf_site.events.statements import MOST_PLACES, Write, insert, insert_missing, update
 from catalog.models import Book
 from inventory.models import Allocation, Notification, StockItem, StockMovement
 from orders.models import Order

@@ -579,6 +579,19 @@ def test_copies_that_come_in_fill_the_line_that_waits(api, gatsby):
     assert api.post(f"/orders/{order['id']}/confirm").status_code == 200
 
 
+@pytest.mark.parametrize("unavailable", ["reject", "wait"])
+def test_the_answer_to_a_new_order_tells_what_is_kept(api, gatsby, unavailable):
+    emma = add("Emma", price="7.50", stock=2 if unavailable == "reject" else 1)
+    wish = asked(gatsby, 3, if_unavailable=unavailable, customer_email="ALICE@Example.com", note="a\r\nb")
+    wish["lines"].append({"book_id": str(emma.pk), "quantity": 2})
+
+    placed = api.post("/orders", wish).json()
+
+    # it is told as it was in hand, not as it was read again
+    assert placed.pop("status_url")
+    assert placed == api.get(f"/orders/{placed['id']}").json()
+
+
 # Lines
 
 
