@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from functools import cache
 from http.client import responses as phrases
 from typing import Any, Final
+from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver, register_converter
+from django.urls import URLPattern, URLResolver, register_converter, reverse
 from django.urls.converters import UUIDConverter
 from django.views.decorators.http import require_GET
 from ninja import NinjaAPI
@@ -105,6 +108,18 @@ class ReadableRenderer(JSONRenderer):
 def documents(*codes: str, headers: tuple[str, ...] = ()) -> dict[str, Any]:
     """`openapi_extra` of an operation: the codes that it may refuse with, and the headers that it answers with."""
     return {"x-problems": codes, "x-headers": headers}
+
+
+def locate(response: HttpResponse, operation_id: str, key: object) -> None:
+    """Say where a new object is: at the operation that reads it by its id."""
+    response["Location"] = settings.PUBLIC_URL + _address(operation_id).format(key)
+
+
+@cache
+def _address(operation_id: str) -> str:
+    """With a place for the id. Django is asked once, for it searches all addresses."""
+    some_id = str(UUID(int=0))
+    return reverse(f"api:{operation_id}", args=[some_id]).replace(some_id, "{}")
 
 
 class JsonApi(NinjaAPI):

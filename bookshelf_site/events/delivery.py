@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import structlog
 from django.db import connection, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from bookshelf_site.events.context import Context, within
@@ -134,13 +133,12 @@ def _refuse_open_transaction() -> None:
 
 def _refuse_silent_rollback() -> None:
     """Django rolls back a transaction that a swallowed database error has broken, and says nothing."""
-    here = transaction.get_connection()
-    if here.needs_rollback or _is_aborted(here):
+    if connection.needs_rollback or _is_aborted():
         raise SwallowedDatabaseError("a receiver hid a database error; let it rise, or wrap the risk in atomic()")
 
 
-def _is_aborted(here: BaseDatabaseWrapper) -> bool:
-    return here.vendor == "postgresql" and here.connection.info.transaction_status.name == "INERROR"
+def _is_aborted() -> bool:
+    return connection.vendor == "postgresql" and connection.connection.info.transaction_status.name == "INERROR"
 
 
 def _put_back(delivery: Delivery, failure: Exception) -> None:

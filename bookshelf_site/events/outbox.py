@@ -9,7 +9,7 @@ from datetime import datetime
 from weakref import WeakSet
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from bookshelf_site.events import statements
@@ -25,22 +25,21 @@ log = structlog.get_logger(__name__)
 def emit(*events: DomainEvent, beside: Sequence[Write] = ()) -> None:
     """Store the events and what is owed for them, two statements however many, and announce them after commit.
 
-    Beside them the change is written that they tell of. Raises RuntimeError outside a transaction: there a crash could
-    part an event from its change.
+    Beside them the change is written that they tell of; if a unique key keeps it out, they tell nothing (`Write.once`).
+    Raises RuntimeError outside a transaction: there a crash could part an event from its change.
     """
     if not events:
         statements.insert([], beside)
         return
-    here = transaction.get_connection()
-    if not here.in_atomic_block:
+    if not connection.in_atomic_block:
         raise RuntimeError("emit() works inside a transaction only: the event and its change commit together")
-    if not here.run_on_commit:
+    if not connection.run_on_commit:
         _line.expected.clear()
     rows, asleep = statements.insert_asking([Event.of(event) for event in events], Receiver.who_sleeps(), beside)
     news = News(rows, statements.insert(_owed(rows, (asleep or "").split(), timezone.now())))
     _line.expected.add(news)
     # a method and no partial: of a robust hook that raises Django logs the __qualname__
-    here.on_commit(news.announce, robust=True)
+    transaction.on_commit(news.announce, robust=True)
 
 
 def _owed(rows: Iterable[Event], asleep: Collection[str], now: datetime) -> list[Delivery]:

@@ -24,10 +24,14 @@ MOST_PLACES = 20
 
 
 class Write(NamedTuple):
-    """Rows that are still to be written: new ones with keys of their own, or these fields of locked ones."""
+    """Rows that are still to be written: new ones with keys of their own, or these fields of locked ones.
+
+    once: one new row, which a unique key may keep out, and with it the one row beside which it is written.
+    """
 
     rows: Sequence[Model]
     names: tuple[str, ...] = ()
+    once: bool = False
 
     def send(self) -> None:
         if self.names:
@@ -69,10 +73,31 @@ def insert(rows: Sequence[M], beside: Sequence[Write] = ()) -> list[M]:
 def insert_asking(rows: Sequence[M], question: str, beside: Sequence[Write] = ()) -> tuple[list[M], Any]:
     """`insert`, for rows whose keys the database gives, and the answer of one SELECT to which it costs no statement."""
     answer = None
+    if beside and beside[0].once:
+        return _insert_if_new(beside[0].rows, rows, question)
     beside = _unsent(rows, beside)
     for some in _batches(rows):
         [answer, *_] = _insert_returning(some, f"{_returning(type(some[0]))}, ({question})", beside)[0]
         beside = ()
+    return _saved(rows), answer
+
+
+def _insert_if_new(new: Sequence[Model], rows: Sequence[M], question: str) -> tuple[list[M], Any]:
+    """Both or none: the new row as a unique key keeps it to one, and the row that tells of it."""
+    if not is_postgresql():
+        return insert_asking(rows if insert_missing(new) else [], question)
+    [told], [telling] = new, rows
+    model = type(telling)
+    places = ", ".join(["%s"] * len(new_columns(model)))
+    returned = fetched(
+        f"WITH told AS ({_insertion(type(told), 1)} ON CONFLICT DO NOTHING RETURNING 1) {_insertion_into(model)} "  # noqa: S608  # names of ours
+        f"SELECT {places} WHERE EXISTS (SELECT FROM told){_returning(model)}, ({question})",
+        _new_values(new) + _new_values(rows),
+    )
+    if not returned:
+        return [], None
+    _saved(new)
+    [(telling.pk, answer)] = returned
     return _saved(rows), answer
 
 

@@ -7,16 +7,14 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from ninja import Query, Router
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field
 
 from bookshelf_site.access.auth import needs
 from bookshelf_site.access.idempotency import answered_by, answered_once_by
-from bookshelf_site.json_api import documents
+from bookshelf_site.json_api import documents, locate
 from bookshelf_site.pages import NEWEST_FIRST, Ordering, Page, PageParameters, paged
 from bookshelf_site.schemas import Input, Line, Nothing, inline
 from bookshelf_site.webhooks import services, signing
@@ -174,7 +172,7 @@ def _with_secret(webhook_id: UUID | str, response: HttpResponse) -> WebhookWithS
 
 
 def _created(webhook_id: UUID | str, response: HttpResponse) -> WebhookWithSecret:
-    response["Location"] = settings.PUBLIC_URL + reverse("api:get_webhook", args=[webhook_id])
+    locate(response, "get_webhook", webhook_id)
     return _with_secret(webhook_id, response)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
-from django.urls import register_converter, reverse
+from django.urls import register_converter
 from django.urls.converters import StringConverter
 from ninja import Header, Path, Query, Router
 from ninja.responses import Status
@@ -19,7 +18,7 @@ from bookshelf_site.access.idempotency import answered_by
 from bookshelf_site.bulk import ResultsOut, as_it_was
 from bookshelf_site.errors import DomainError, InvalidValue
 from bookshelf_site.events.compiled import Compiled
-from bookshelf_site.json_api import documents
+from bookshelf_site.json_api import documents, locate
 from bookshelf_site.schemas import Nothing
 from catalog import services
 from catalog.api.listing import listed
@@ -58,7 +57,7 @@ def _answer(book_id: UUID | str, response: HttpResponse) -> BookOut:
 
 
 def _created(book_id: UUID | str, response: HttpResponse) -> BookOut:
-    response["Location"] = settings.PUBLIC_URL + reverse("api:get_book", args=[book_id])
+    locate(response, "get_book", book_id)
     return _answer(book_id, response)
 
 

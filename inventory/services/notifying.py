@@ -9,7 +9,7 @@ from uuid import UUID
 from bookshelf_site.events import DomainEvent, unit_of_work
 from bookshelf_site.events.models import Event
 from bookshelf_site.events.outbox import emit
-from bookshelf_site.events.statements import insert_missing
+from bookshelf_site.events.statements import Write, insert_missing
 from inventory.models import Notification, StockItem
 from inventory.services.reading import waiting_orders
 
@@ -39,7 +39,7 @@ def record_notification(
     book_id: UUID | None = None,
     status: Notification.Status = Notification.Status.RECORDED,
 ) -> None:
-    """Note what somebody is to be told of an event, once."""
+    """Note what somebody is to be told of an event; the unique key keeps it at one per event, kind and audience."""
     notification = Notification(
         event_uid=event_uid,
         kind=kind,
@@ -49,7 +49,7 @@ def record_notification(
         book_id=book_id,
         status=status,
     )
-    record_notifications([notification])
+    emit(notification.recorded(), beside=[Write([notification], once=True)])
 
 
 @dataclass(frozen=True, kw_only=True)

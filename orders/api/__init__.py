@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from ninja import Query, Router
 
 from bookshelf_site.access.auth import needs
 from bookshelf_site.access.idempotency import Made, answered_by
-from bookshelf_site.json_api import documents
+from bookshelf_site.json_api import documents, locate
 from bookshelf_site.pages import AS_CHANGED, Ordering, PageParameters, paged, settled_since
 from bookshelf_site.schemas import Nothing
 from orders import services
@@ -40,7 +38,7 @@ router = Router()
 
 def _placed(made: Made | str, response: HttpResponse) -> PlacedOrderOut:
     read: ReadOrder = made.in_hand if isinstance(made, Made) else services.read_order(order_id=UUID(made))
-    response["Location"] = settings.PUBLIC_URL + reverse("api:get_order", args=[read.order.pk])
+    locate(response, "get_order", read.order.pk)
     return PlacedOrderOut.of(read, status_url=read.order.status_url)
 
 

@@ -355,8 +355,8 @@ KeptAnswer.save = die
 """
 
 AFTER_THE_COMMIT = """
-from orders import services
-services.read_order = die
+from orders.api.schemas import PlacedOrderOut
+PlacedOrderOut.of = die
 """
 
 

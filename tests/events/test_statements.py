@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookshelf_site.events import unit_of_work, uuid7
 from bookshelf_site.events.compiled import MOST_KEYS, Compiled
-from bookshelf_site.events.statements import MOST_PLACES, Write, insert, insert_missing, update
+from bookshelf_site.events.statements import MOST_PLACES, Write, insert, insert_asking, insert_missing, update
 from catalog.models import Book
 from inventory.models import Allocation, Notification, StockItem, StockMovement
 from orders.models import Order
@@ -101,6 +101,23 @@ def test_what_a_unique_key_keeps_out_is_not_among_the_written():
     assert insert_missing([twin, new]) == [new]
 
     assert set(Notification.objects.values_list("pk", flat=True)) == {there.pk, new.pk}
+
+
+def test_what_tells_of_a_row_is_written_if_that_is_new():
+    book, uid = a_book(copies=1), uuid7()
+    first, twin = a_notification(uid), a_notification(uid)
+    movement = a_movement(book, 2)
+
+    with CaptureQueriesContext(connection) as queries:
+        written = insert_asking([movement], "SELECT 7", beside=[Write([first], once=True)])
+    assert insert_asking([a_movement(book, 3)], "SELECT 7", beside=[Write([twin], once=True)]) == ([], None)
+
+    assert len(queries) == (1 if connection.vendor == "postgresql" else 2)
+    assert written == ([movement], 7)
+    assert list(Notification.objects.values_list("pk", flat=True)) == [first.pk]
+    found = StockMovement.objects.filter(kind="received")
+    assert [(row.pk, row.on_hand) for row in found] == [(movement.pk, 2)]
+    assert (first._state.adding, movement._state.adding, twin._state.adding) == (False, False, True)
 
 
 @pytest.mark.parametrize("count", [1, 3, MOST_PLACES + 1])
