@@ -26,7 +26,7 @@ MOST_PLACES = 20
 class Write(NamedTuple):
     """Rows that are still to be written: new ones with keys of their own, or these fields of locked ones.
 
-    once: one new row, which a unique key may keep out, and with it the one row beside which it is written.
+    once: one new row, which a unique key may keep out, and with it the one row beside which it alone is written.
     """
 
     rows: Sequence[Model]
@@ -73,8 +73,9 @@ def insert(rows: Sequence[M], beside: Sequence[Write] = ()) -> list[M]:
 def insert_asking(rows: Sequence[M], question: str, beside: Sequence[Write] = ()) -> tuple[list[M], Any]:
     """`insert`, for rows whose keys the database gives, and the answer of one SELECT to which it costs no statement."""
     answer = None
-    if beside and beside[0].once:
-        return _insert_if_new(beside[0].rows, rows, question)
+    if any(write.once for write in beside):
+        [alone] = beside
+        return _insert_if_new(alone.rows, rows, question)
     beside = _unsent(rows, beside)
     for some in _batches(rows):
         [answer, *_] = _insert_returning(some, f"{_returning(type(some[0]))}, ({question})", beside)[0]
