@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -27,6 +28,18 @@ def django_db_modify_db_settings() -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         pristine.remember()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_dead_rows() -> Iterator[None]:
+    """What the tests of a file rolled back fills PostgreSQL's tables until somebody clears it away; it must not itself.
+
+    By a connection beside Django's, which are the tests'.
+    """
+    yield
+    if connection.vendor == "postgresql" and pristine.tables:
+        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as beside:
+            beside.execute("VACUUM (SKIP_LOCKED)")
 
 
 @pytest.fixture(autouse=True)
