@@ -31,11 +31,11 @@ BEN = Contact(
     fulfilment="ship",
     street="12 Library Lane",
     city="Springfield",
-    postal_code="12345",
+    postal_code="SP1 2LL",
     country="Freedonia",
     note="rings twice",
 )
-ABOUT_BEN = ["Okafor", "ben@example", "555 0100", "Library Lane", "Springfield", "12345", "Freedonia", "rings twice"]
+ABOUT_BEN = ["Okafor", "ben@example", "555 0100", "Library Lane", "Springfield", "SP1 2LL", "Freedonia", "rings twice"]
 NOTED = ["a difficult person", "changed his mind"]
 
 
